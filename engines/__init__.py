@@ -1,0 +1,1 @@
+"""The models: networks, importers, export, back-ends, packs, targets, procedural faces, training."""
