@@ -1,0 +1,101 @@
+"""OpenVINO: the back-end for machines without an NVIDIA GPU. Two threads by default, compiled models cached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from engines.runtime.backends import Arrays, TensorSpec
+from engines.runtime.paths import cache_dir
+from installation.errors import EngineError
+
+THREADS = 2
+"""Measured on 2 cores: more threads than cores makes MediaPipe and the display stutter."""
+
+
+class OpenVinoBackend:
+    """Compiles ONNX with OpenVINO for one device ("CPU", "GPU", "NPU")."""
+
+    name = "openvino"
+
+    def __init__(self, device: str = "CPU", threads: int = THREADS, cache: Path | None = None) -> None:
+        self.device = device
+        self.threads = min(threads, os.cpu_count() or threads)
+        self._core = ov.Core()
+        self._cache = cache_dir("openvino") if cache is None else cache
+
+    def unavailable(self) -> str | None:
+        devices = self._core.available_devices
+        if self.device in devices:
+            return None
+        return f"OpenVINO has no device {self.device!r} here; it has {', '.join(devices)}"
+
+    def compile(self, pack: Path, part: str, batch: int) -> OpenVinoEngine:
+        path = pack / f"{part}.onnx"
+        if not path.is_file():
+            raise EngineError(f"{pack} has no {part}.onnx; build the pack again: mirror models import")
+        properties: dict[str, object] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+            # fp32 on purpose: where a CPU has bf16, OpenVINO would use it and lose the golden vectors
+            "INFERENCE_PRECISION_HINT": "f32",
+            "CACHE_DIR": str(self._cache),
+        }
+        if self.device == "CPU":
+            properties["INFERENCE_NUM_THREADS"] = self.threads
+        try:
+            model = self._core.read_model(path)
+            model.reshape({port: _with_batch(port.partial_shape, batch) for port in model.inputs})
+            compiled = self._core.compile_model(model, self.device, properties)
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile {path}: {str(error).splitlines()[0]}") from error
+        return OpenVinoEngine(compiled)
+
+
+class OpenVinoEngine:
+    """A compiled model with one infer request. Inputs and outputs are bound without a copy."""
+
+    def __init__(self, compiled: ov.CompiledModel) -> None:
+        self.inputs: Mapping[str, TensorSpec] = {p.any_name: TensorSpec(tuple(p.shape)) for p in compiled.inputs}
+        self.outputs: Mapping[str, TensorSpec] = {p.any_name: TensorSpec(tuple(p.shape)) for p in compiled.outputs}
+        self._request: ov.InferRequest | None = compiled.create_infer_request()
+        self._bound: dict[str, tuple[int, object]] = {}
+
+    def run(self, inputs: Arrays, outputs: Arrays) -> None:
+        if self._request is None:
+            raise EngineError("the engine is closed")
+        for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
+            for name, spec in specs.items():
+                self._bind(name, spec, arrays)
+        try:
+            self._request.infer()
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO failed while running: {str(error).splitlines()[0]}") from error
+
+    def _bind(self, name: str, spec: TensorSpec, arrays: Arrays) -> None:
+        array = arrays.get(name)
+        if array is None:
+            raise EngineError(f"the tensor {name!r} {spec.shape} is missing")
+        address = array.__array_interface__["data"][0]
+        if self._bound.get(name, (0, None))[0] == address:
+            return
+        if array.shape != spec.shape or array.dtype != np.float32 or not array.flags.c_contiguous:
+            raise EngineError(
+                f"{name!r} must be C-contiguous float32 {spec.shape}, found {array.dtype} {array.shape}"
+            )
+        tensor = ov.Tensor(array, shared_memory=True)
+        assert self._request is not None
+        self._request.set_tensor(name, tensor)
+        self._bound[name] = (address, array)  # keeps the array alive as long as OpenVINO points into it
+
+    def close(self) -> None:
+        self._request = None
+        self._bound.clear()
+
+
+def _with_batch(shape: ov.PartialShape, batch: int) -> ov.PartialShape:
+    return ov.PartialShape([batch, *list(shape)[1:]])
