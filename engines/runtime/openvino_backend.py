@@ -84,9 +84,7 @@ class OpenVinoEngine:
         if self._bound.get(name, (0, None))[0] == address:
             return
         if array.shape != spec.shape or array.dtype != np.float32 or not array.flags.c_contiguous:
-            raise EngineError(
-                f"{name!r} must be C-contiguous float32 {spec.shape}, found {array.dtype} {array.shape}"
-            )
+            raise EngineError(f"{name!r} must be C-contiguous float32 {spec.shape}, found {array.dtype} {array.shape}")
         tensor = ov.Tensor(array, shared_memory=True)
         assert self._request is not None
         self._request.set_tensor(name, tensor)

@@ -7,6 +7,7 @@ was too slow simply never sees the values between.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,18 +90,25 @@ class SharedSlot:
         header = _ALIGN * (_BUFFERS + 1)
         if layout is None:
             self._memory = shared_memory.SharedMemory(create=True, size=header + _BUFFERS * record)
-            self._memory.buf[:header] = bytes(header)
+            self._buffer[:header] = bytes(header)
         else:
-            self._memory = _attach(layout.name)
+            # A spawned process shares its parent's resource tracker, so attaching does not adopt the block.
+            self._memory = shared_memory.SharedMemory(name=layout.name)
         self.layout = SharedLayout(self._memory.name, ordered)
         # header: [0] newest sequence; [1 + b] sequence that buffer b holds, 0 while it is written
-        self._header: NDArray[np.uint64] | None = np.frombuffer(self._memory.buf, np.uint64, header // 8)
+        self._header: NDArray[np.uint64] | None = np.frombuffer(self._buffer, np.uint64, header // 8)
         self._views: list[dict[str, NDArray[Any]]] = [self._view(header + b * record) for b in range(_BUFFERS)]
+
+    @property
+    def _buffer(self) -> memoryview:
+        buffer = self._memory.buf
+        assert buffer is not None
+        return buffer
 
     def _view(self, start: int) -> dict[str, NDArray[Any]]:
         return {
             name: np.frombuffer(
-                self._memory.buf, dtype, int(np.prod(shape, dtype=np.int64)), start + self._offsets[name]
+                self._buffer, dtype, int(np.prod(shape, dtype=np.int64)), start + self._offsets[name]
             ).reshape(shape)
             for name, shape, dtype in self.layout.fields
         }
@@ -152,15 +160,11 @@ class SharedSlot:
         """Detach; the creator also removes the memory with `unlink`. Views must not be used afterwards."""
         self._views = []
         self._header = None
-        try:
+        with contextlib.suppress(BufferError):  # a caller still holds a view; the mapping goes with the process
             self._memory.close()
-        except BufferError:  # a caller still holds a view; the mapping goes with the process
-            pass
         if unlink:
-            try:
+            with contextlib.suppress(FileNotFoundError):  # already gone: closing twice is allowed
                 self._memory.unlink()
-            except FileNotFoundError:  # already gone: closing twice is allowed
-                pass
 
     def _live_header(self) -> NDArray[np.uint64]:
         if self._header is None:
@@ -175,19 +179,3 @@ def _record_layout(fields: tuple[tuple[str, tuple[int, ...], str], ...]) -> tupl
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         position += -(-size // _ALIGN) * _ALIGN
     return offsets, position
-
-
-def _attach(name: str) -> shared_memory.SharedMemory:
-    """Attach without adopting.
-
-    Python before 3.13 registers an attached block with the resource tracker, which then removes it
-    when the attaching process ends, under the feet of its owner. Registration is skipped instead.
-    """
-    from multiprocessing import resource_tracker
-
-    register = resource_tracker.register
-    resource_tracker.register = lambda *args: None  # type: ignore[assignment]
-    try:
-        return shared_memory.SharedMemory(name=name)
-    finally:
-        resource_tracker.register = register

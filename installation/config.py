@@ -1,0 +1,123 @@
+"""`config.toml`: read once, checked whole, every problem told at once by key.
+
+The sections live beside the parts they configure; this file only puts them together.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from installation.core.visit import VisitTimes
+from installation.devices.config import CameraConfig, FacesConfig
+from installation.display.config import DisplayConfig
+from installation.errors import ConfigError
+from installation.runtime.section import Section
+
+MAX_CONFIG_BYTES = 1 << 20
+
+
+class EngineConfig(Section):
+    """Model pack and back-end."""
+
+    pack: str = Field(
+        "default", min_length=1, description="Name of a pack in engines/packs, or a path to a pack folder."
+    )
+    backend: str = Field("auto", description="auto, openvino or torch: what runs the networks.")
+    rate_hz: float = Field(30.0, ge=1, le=240, description="Most reflections drawn per second, in Hz.")
+    psi: float = Field(
+        0.7, ge=0, le=1, description="Truncation psi of the attract walk: 0 the mean face, 1 untruncated."
+    )
+    smoothing_s: float = Field(
+        0.06, ge=0, le=2, description="Half-life of the smoothing of the visitor's W+, in seconds."
+    )
+
+
+class VisitConfig(Section):
+    """The stages of one visitor's stay."""
+
+    approach_s: float = Field(0.8, gt=0, le=60, description="Seconds in which the reflection fades in.")
+    reflect_s: float = Field(6.0, ge=0, le=3600, description="Seconds a visitor sees their own reflection.")
+    morph_s: float = Field(8.0, gt=0, le=3600, description="Seconds from reflection to target.")
+    reveal_s: float = Field(6.0, ge=0, le=3600, description="Seconds the target stays.")
+    return_s: float = Field(3.0, gt=0, le=3600, description="Seconds from target back to reflection.")
+    farewell_s: float = Field(2.5, gt=0, le=60, description="Seconds in which a lost visitor dissolves.")
+    hold_s: float = Field(1.5, ge=0, le=60, description="Seconds a face may be lost before it counts as gone.")
+    attract_s: float = Field(14.0, ge=1, le=600, description="Seconds from one face of the attract walk to the next.")
+    targets: tuple[str, ...] = Field(
+        ("strength", "leadership", "power", "femininity", "beauty"),
+        min_length=1,
+        max_length=64,
+        description="Targets in the order in which visitors meet them; the first five make the series.",
+    )
+
+    def times(self) -> VisitTimes:
+        """The part that the state machine needs."""
+        return VisitTimes(
+            self.approach_s,
+            self.reflect_s,
+            self.morph_s,
+            self.reveal_s,
+            self.return_s,
+            self.farewell_s,
+            self.hold_s,
+        )
+
+
+class Config(Section):
+    """The whole file. An empty file is a valid one: every key has a default."""
+
+    camera: CameraConfig = CameraConfig()
+    faces: FacesConfig = FacesConfig()
+    engine: EngineConfig = EngineConfig()
+    visit: VisitConfig = VisitConfig()
+    display: DisplayConfig = DisplayConfig()
+
+
+def load_config(path: Path | None) -> Config:
+    """Read and check a file; None gives the defaults.
+
+    Raises:
+        ConfigError: With one line for every problem found.
+    """
+    if path is None:
+        return Config()
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes; this is no config file")
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no config file at {path}; start without --config to use the defaults") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return check_config(data, str(path))
+
+
+def check_config(data: dict[str, Any], name: str) -> Config:
+    """Turn parsed TOML into a `Config`.
+
+    Raises:
+        ConfigError: With one line for every problem, by key.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [_problem(name, item) for item in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _problem(name: str, item: Any) -> str:
+    section, *keys = [str(part) for part in item["loc"]] or ["file"]
+    where = f"[{section}] {'.'.join(keys)}".rstrip()
+    if item["type"] == "extra_forbidden":
+        return f"{name}: {where}: is not a known key; docs/CONFIG.md lists them all"
+    message = str(item["msg"])
+    found = f" = {item['input']!r}" if keys and not isinstance(item["input"], dict) else ""
+    return f"{name}: {where}{found}: {message[:1].lower()}{message[1:]}"
