@@ -1,0 +1,1 @@
+"""Checkpoints from outside: read without executing anything, checked, and turned into a pack."""
