@@ -10,7 +10,7 @@ Source: the ONNX protobuf schema (onnx.proto) and the protobuf wire format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+
+from engines.lazy import LazyArray
 
 OPSET = 18
 """Read by TensorRT 10.13 and 11, OpenVINO and ONNX Runtime; the newest that all of them have had for years."""
@@ -42,24 +44,6 @@ _GRAPH_INITIALIZER = 5
 _TENSOR_RAW_DATA = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A constant of a graph: its shape and type now, its numbers when the file is written."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    load: Callable[[], NDArray[Any]]
-
-    @classmethod
-    def of(cls, array: NDArray[Any]) -> Tensor:
-        """Wrap an array that is small enough to keep."""
-        return cls(array.shape, array.dtype, lambda: array)
-
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
-
 @dataclass(slots=True)
 class Graph:
     """A network under construction: nodes in order, constants as recipes.
@@ -71,16 +55,16 @@ class Graph:
     inputs: Mapping[str, Sequence[int | str]]
     outputs: Mapping[str, Sequence[int | str]]
     nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: dict[str, Tensor] = field(default_factory=dict)
+    constants: dict[str, LazyArray] = field(default_factory=dict)
 
     def node(self, op: str, *inputs: str, name: str, **attributes: Any) -> str:
         """Append a node with one output; the output is called as the node."""
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
 
-    def constant(self, name: str, value: Tensor | NDArray[Any]) -> str:
+    def constant(self, name: str, value: LazyArray | NDArray[Any]) -> str:
         """Add a constant, or return the one that has the name already."""
-        self.constants.setdefault(name, value if isinstance(value, Tensor) else Tensor.of(value))
+        self.constants.setdefault(name, value if isinstance(value, LazyArray) else LazyArray.of(value))
         return name
 
     @property
@@ -119,23 +103,19 @@ def write_onnx(graph: Graph, path: Path) -> None:
             _write_tensor(stream, head, tensor)
 
 
-def parts_of(path: Path) -> Iterator[onnx.NodeProto]:
-    """Give the nodes of an ONNX file."""
-    yield from onnx.load(path, load_external_data=False).graph.node
-
-
-def _tensor_head(name: str, tensor: Tensor) -> bytes:
+def _tensor_head(name: str, tensor: LazyArray) -> bytes:
     """Everything of a TensorProto but the numbers, ending with the key and length of `raw_data`."""
     proto = TensorProto(name=name, data_type=_ELEMENT[tensor.dtype], dims=tensor.shape)
-    return proto.SerializeToString() + _key(_TENSOR_RAW_DATA) + _varint(tensor.nbytes)
+    head: bytes = proto.SerializeToString()
+    return head + _key(_TENSOR_RAW_DATA) + _varint(tensor.nbytes)
 
 
-def _write_tensor(stream: BinaryIO, head: bytes, tensor: Tensor) -> None:
+def _write_tensor(stream: BinaryIO, head: bytes, tensor: LazyArray) -> None:
     array = tensor.load()
     if array.shape != tensor.shape or array.dtype != tensor.dtype:
         raise ValueError(f"a constant became {array.dtype}{array.shape}; {tensor.dtype}{tensor.shape} was promised")
     stream.write(_key(_GRAPH_INITIALIZER) + _varint(len(head) + tensor.nbytes) + head)
-    stream.write(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+    stream.write(np.ascontiguousarray(array).data)
 
 
 def _field_size(payload: int) -> int:
