@@ -58,6 +58,7 @@ class Provenance:
         route: How it was made, one of `ROUTES`.
         models: Every model that had a say.
         scores: Attribute -> effect size: how far the words lie from neutral words, in spreads of those.
+        doubts: Attribute -> standard error of its effect size.
         moves: Direction -> move before curation, as a part of the direction's useful range, -1..1.
         curation: Curator's weights in force: "direction.<name>" or "band.<name>" -> weight; others are 1.
         seeds: Random seeds, in the order used.
@@ -72,6 +73,7 @@ class Provenance:
     route: str
     models: tuple[ModelUsed, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    doubts: Mapping[str, float] = field(default_factory=dict)
     moves: Mapping[str, float] = field(default_factory=dict)
     curation: Mapping[str, float] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
