@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
-from installation.display.config import DisplayConfig
+from installation.display.config import CaptionConfig, DisplayConfig, RecordConfig
 from installation.errors import ConfigError
 from installation.runtime.section import Section
 
@@ -30,6 +30,10 @@ class EngineConfig(Section):
     rate_hz: float = Field(30.0, ge=1, le=240, description="Most reflections drawn per second, in Hz.")
     psi: float = Field(
         0.7, ge=0, le=1, description="Truncation psi of the attract walk: 0 the mean face, 1 untruncated."
+    )
+    untouched: tuple[str, ...] = Field(
+        ("skin_tone",),
+        description="Directions that nobody can play: skin tone, unless a curator takes it off this list.",
     )
     smoothing_s: float = Field(
         0.06, ge=0, le=2, description="Half-life of the smoothing of the visitor's W+, in seconds."
@@ -75,6 +79,8 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     visit: VisitConfig = VisitConfig()
     display: DisplayConfig = DisplayConfig()
+    captions: CaptionConfig = CaptionConfig()
+    record: RecordConfig = RecordConfig()
 
 
 def load_config(path: Path | None) -> Config:

@@ -71,7 +71,9 @@ def main() -> int:
     print(f"Installing system libraries: {' '.join(packages)}", flush=True)
     if install(packages):
         return 0
-    print(f"They could not be installed from here. Please type:\n  sudo apt install {' '.join(packages)}", file=sys.stderr)
+    print(
+        f"They could not be installed from here. Please type:\n  sudo apt install {' '.join(packages)}", file=sys.stderr
+    )
     return 1
 
 

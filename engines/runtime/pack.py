@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.runtime.backends import Backend, Engine, create_backend
 from engines.runtime.manifest import Manifest, read_manifest, verify_files
-from engines.runtime.targets import Target, read_targets, space_id, space_id
+from engines.runtime.targets import Target, read_targets, space_id
 from installation.core.latents import Latent, truncate
 from installation.core.types import NUM_LANDMARKS
 from installation.errors import EngineError

@@ -1,5 +1,7 @@
 """The visit on a virtual clock: what is seen when somebody comes, stays, looks away and leaves."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,7 +78,7 @@ def test_coming_back_during_the_farewell_begins_a_new_visit_from_where_the_pictu
 
 def test_each_morph_goes_to_the_next_target_and_the_word_changes_only_at_rest():
     states = [s for _, s in play(Visit(TIMES), [(60, True)])]
-    for earlier, later in zip(states, states[1:], strict=False):
+    for earlier, later in itertools.pairwise(states):
         if later.target != earlier.target:
             assert later.target == earlier.target + 1
             assert later.amount == 0.0

@@ -1,0 +1,109 @@
+"""The command line: `mirror COMMAND`. Parses, calls, and turns errors into one sentence and an exit code.
+
+Each command's module is imported only when it is called, so that `mirror --help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from installation.errors import MirrorError
+from installation.runtime.lazy import call
+
+INTERRUPTED = 130
+
+DELEGATED = {
+    "models": ("engines.models_cli:main", "list, show, import, build, train and verify model packs"),
+    "targets": ("engines.targets.cli:main", "make, list, show and draw targets from prompts"),
+    "osc": ("installation.devices.osc_cli:main", "monitor OSC traffic, write layouts for OSC surfaces"),
+    "audio": ("installation.devices.audio_cli:main", "show what the microphone hears"),
+}
+"""Commands that bring their own parser: name -> (function taking the arguments, help)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `mirror`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except MirrorError as error:
+        print(f"mirror: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and arguments[0] in DELEGATED:
+        where, _ = DELEGATED[arguments[0]]
+        return int(call(where, arguments[1:]) or 0)
+    options = _parser().parse_args(arguments)
+    if options.command == "run":
+        from installation.app import RunOptions, run
+
+        return run(RunOptions.from_arguments(options))
+    if options.command == "check":
+        from installation.check import check
+
+        return check(options.config, options.pack, options.source)
+    from installation.bench import bench
+
+    return bench(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mirror", description="A real-time mirror for galleries.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="the show")
+    _add_show_options(run)
+    run.add_argument("--headless", action="store_true", help="draw without a screen, through EGL")
+    run.add_argument("--seconds", type=_positive, metavar="S", help="stop after so many seconds")
+    run.add_argument("--record", type=Path, metavar="F.mp4", help="record the screen to a film")
+    run.add_argument("--sheet", type=Path, metavar="F.png", help="write a contact sheet of the show at its end")
+    run.add_argument("--report", type=Path, metavar="F.json", help="write the figures of the run")
+    run.add_argument("--view", help="portrait, mirror, split or series")
+    run.add_argument("--overlay", action="store_true", help="begin with the technician's overlay")
+    run.add_argument("--as-fast-as-possible", action="store_true", help="play a file without waiting for its clock")
+    check = commands.add_parser("check", help="rehearsal before doors: tries everything, exit code tells")
+    _add_show_options(check)
+    bench = commands.add_parser("bench", help="measure: stage times, frame rate, latency")
+    _add_show_options(bench)
+    bench.add_argument("--backend", default=None, help="auto, openvino or torch")
+    bench.add_argument("--seconds", type=_positive, default=60.0, metavar="S", help="length of the measured show")
+    bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")
+    for name, (_, text) in DELEGATED.items():
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def _add_show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="F", help="config file; config.toml here, if there is one")
+    parser.add_argument("--source", help="camera:0, camera:NAME, a path, a URL or synthetic")
+    parser.add_argument("--pack", help="name or folder of a model pack")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
+    return value
+
+
+def scratch_file(suffix: str) -> Path:
+    """Name a file that does not exist yet, in the system's folder for such."""
+    handle, name = tempfile.mkstemp(suffix=suffix, prefix="mirror-")
+    os.close(handle)
+    return Path(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

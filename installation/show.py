@@ -1,0 +1,324 @@
+"""The show's main loop: events, visit, instrument, picture, swap; once per refresh, whatever the networks do.
+
+Everything arrives through newest-value slots. The loop never waits for a network, a camera or a client;
+it always has something to show.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.config import Config
+from installation.core.instrument import Instrument
+from installation.core.pacing import Pacer
+from installation.core.visit import Stage, Visit, VisitState
+from installation.display.renderer import Renderer
+from installation.display.scene import VIEWS, OverlayData, Picture, Scene
+from installation.display.window import Window
+from installation.errors import MirrorError
+from installation.reflection import Reflection, ReflectionThread, Wish
+from installation.report import ShowFigures
+from installation.runtime.slots import SharedSlot
+
+FACE_STALE_S = 0.5
+"""A face record older than this counts as no face: the eye may have died."""
+
+_SNAP_BLEND = 1.25  # below this ratio of inference to display period, pictures are shown as they come
+_RATE_WEIGHT = 0.2
+_BLACKOUT_S = 0.4
+_KEYS = {
+    "Esc, Q": "quit",
+    "F": "fullscreen",
+    "V": "next view",
+    "T": "next target",
+    "Space": "freeze",
+    "S": "snapshot, where enabled",
+    "F1": "this overlay",
+}
+
+
+class FrameSink(Protocol):
+    """Takes finished frames: the recorder, the contact sheet."""
+
+    def take(self, now: float) -> None:
+        """Look at the frame that was just drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What the eye says now, reduced to what the show needs."""
+
+    followed: bool
+    face_id: int
+    captured: int
+    fps: float
+    source_state: int
+
+
+class Show:
+    """One run of the show. Lives on the main thread, which owns the window and its GL context.
+
+    `targets` maps the names of the targets to their captions, in the order in which visitors meet them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        window: Window,
+        renderer: Renderer,
+        eye: SharedSlot,
+        thread: ReflectionThread,
+        instrument: Instrument,
+        figures: ShowFigures,
+        targets: Mapping[str, str],
+        *,
+        sinks: tuple[FrameSink, ...] = (),
+        on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
+        on_snapshot_key: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._window = window
+        self._renderer = renderer
+        self._eye = eye
+        self._thread = thread
+        self._instrument = instrument
+        self._figures = figures
+        self._sinks = sinks
+        self._on_stage = on_stage
+        self._on_snapshot_key = on_snapshot_key
+        self._clock = clock
+        self._visit = Visit(config.visit.times())
+        self._captions = targets
+        self._targets = tuple(targets)
+        self._overlay = False
+        self._notice = ""
+        self._last_sequence = 0
+        self._last_face_sequence = 0
+        self._last_frame_id = 0
+        self._lost = False
+        self._newest: Picture | None = None
+        self._before: Picture | None = None
+        self._arrived_at = 0.0
+        self._interval_s = 0.0
+        self._series_shown = False
+        self._black = 0.0
+        self._began = clock()
+
+    def run(self, should_stop: Callable[[], bool], beat: Callable[[int], None], seconds: float | None = None) -> None:
+        """Draw until the window closes, `should_stop`, or `seconds` have passed since the curtain.
+
+        Raises:
+            MirrorError: What ended the neural thread, with its cause.
+        """
+        pacer = Pacer(self._config.display.hz) if self._window.headless else None
+        curtain: float | None = None
+        last = self._clock()
+        while not (should_stop() or self._window.should_close):
+            if pacer is not None:
+                time.sleep(pacer.wait_s(self._clock()))
+            now = self._clock()
+            if curtain is None and self._newest is not None:
+                curtain = now
+                self._figures.begin(now, self._faces(now).captured)
+            if curtain is not None and seconds is not None and now - curtain >= seconds:
+                return
+            self._check_thread()
+            self._handle_keys(now)
+            swapped = self._tick(now, now - last)
+            last = now
+            if curtain is not None:
+                self._count(swapped)
+            beat(self._figures.displayed + 1)
+
+    def _tick(self, now: float, dt: float) -> float:
+        """Draw one frame; returns the time of its swap."""
+        faces = self._faces(now)
+        visit = self._visit.step(now, faces.followed)
+        self._play_visit(visit, now)
+        snapshot = self._instrument.tick(now)
+        view = str(snapshot["/mirror/view"])
+        wish = Wish(
+            snapshot,
+            visit.presence,
+            series=view == "series" and len(self._targets) > 1,
+            camera=view in ("mirror", "split"),
+            forget=visit.stage is Stage.NOBODY,
+        )
+        self._thread.wish.publish(wish)
+        self._take_reflection(now)
+        target_black = 1.0 if bool(snapshot["/mirror/blackout"]) else 0.0
+        self._black += float(np.clip(target_black - self._black, -dt / _BLACKOUT_S, dt / _BLACKOUT_S))
+        scene = Scene(
+            view=view if view in VIEWS else "portrait",  # type: ignore[arg-type]
+            time_s=now - self._began,
+            blend=self._blend(now),
+            captions=self._words(visit, wish.series),
+            caption_alpha=self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
+            fade=self._black,
+            presence=visit.presence if self._shows_visitor() else 0.0,
+            freeze=bool(snapshot["/mirror/freeze"]),
+            look=str(snapshot["/mirror/look"]),
+            uniforms=snapshot.uniforms(),
+            overlay=self._overlay_data(faces, visit) if self._overlay else None,
+        )
+        began = self._clock()
+        self._renderer.draw(scene)
+        drawn = self._clock()
+        for sink in self._sinks:
+            sink.take(now)
+        kept = self._clock()
+        self._window.swap()
+        swapped = self._clock()
+        self._figures.stages.add("draw", drawn - began)
+        if self._sinks:
+            self._figures.stages.add("record", kept - drawn)
+        self._figures.stages.add("swap", swapped - kept)
+        self._figures.visits = visit.visits
+        return swapped
+
+    def _faces(self, now: float) -> Faces:
+        sequence, record = self._eye.latest()
+        if record is None:
+            return Faces(False, 0, 0, 0.0, 0)
+        face_id = int(record["face_id"])
+        fresh = now - float(record["captured_at"]) < FACE_STALE_S
+        if sequence != self._last_face_sequence:
+            self._last_face_sequence = sequence
+            frame_id = int(record["frame_id"])
+            if self._last_frame_id and frame_id > self._last_frame_id + 1:
+                self._figures.dropped += frame_id - self._last_frame_id - 1
+            self._last_frame_id = frame_id
+            if face_id:
+                self._figures.frames_with_face += 1
+                self._figures.reacquired += self._lost
+            self._lost = self._figures.frames_with_face > 0 and not face_id
+        return Faces(
+            bool(face_id) and fresh,
+            face_id,
+            int(record["captured"]),
+            float(record["fps"]),
+            int(record["source_state"]),
+        )
+
+    def _play_visit(self, visit: VisitState, now: float) -> None:
+        """The visit plays the instrument with its own hand, under everybody else's."""
+        if self._targets:
+            current = self._targets[visit.target % len(self._targets)]
+            for name in self._targets:
+                weight = visit.amount if name == current else 0.0
+                self._instrument.set(f"/mirror/morph/{name}", weight, "visit", now)
+        for stage in visit.entered:
+            self._on_stage(stage, now)
+
+    def _take_reflection(self, now: float) -> None:
+        sequence, reflection = self._thread.reflections.peek()
+        if reflection is None or sequence == self._last_sequence:
+            return
+        self._last_sequence = sequence
+        began = self._clock()
+        picture = reflection.picture
+        series = picture.images.shape[0] > 1
+        if self._newest is not None:
+            gap = now - self._arrived_at
+            self._interval_s += _RATE_WEIGHT * (min(gap, 1.0) - self._interval_s)
+        self._before, self._newest, self._arrived_at = self._newest, picture, now
+        self._series_shown = series
+        self._renderer.show_pictures(picture)
+        self._show_camera(reflection)
+        self._figures.stages.add("upload", self._clock() - began)
+
+    def _show_camera(self, reflection: Reflection) -> None:
+        camera = reflection.camera
+        if camera is not None:
+            self._renderer.show_camera(camera.pixels, camera.size_wh, camera.landmarks, camera.quad)
+
+    def _blend(self, now: float) -> float:
+        """How far the newest picture has come; at once where the networks keep up with the screen."""
+        period = 1.0 / self._config.display.hz
+        if self._before is None or self._interval_s <= _SNAP_BLEND * period:
+            return 1.0
+        return float(np.clip((now - self._arrived_at + period) / self._interval_s, 0.0, 1.0))
+
+    def _shows_visitor(self) -> bool:
+        return self._newest is not None and self._newest.face_id > 0
+
+    def _words(self, visit: VisitState, series: bool) -> tuple[str, ...]:
+        if not self._targets:
+            return ()
+        names = self._targets if series else (self._targets[visit.target % len(self._targets)],)
+        return tuple(self._captions.get(name, name) for name in names)
+
+    def _caption_alpha(self, visit: VisitState, series: bool) -> float:
+        if series:
+            return visit.presence
+        x = float(np.clip((visit.amount - 0.15) / 0.6, 0.0, 1.0))
+        return visit.presence * x * x * (3.0 - 2.0 * x)
+
+    def _count(self, swapped: float) -> None:
+        figures = self._figures
+        figures.inferences = self._thread.inferences
+        figures.tick(swapped, self._faces(swapped).captured)
+        picture = self._newest
+        if picture is None or picture.face_id == 0:
+            return
+        if figures.first_reflection_s is None:
+            figures.first_reflection_s = swapped - self._began
+        blend = self._blend(swapped)
+        age = swapped - picture.captured_at
+        if self._before is not None and self._before.face_id == picture.face_id:
+            age += (1.0 - blend) * (picture.captured_at - self._before.captured_at)
+        figures.latency.add(age * 1000.0)
+
+    def _check_thread(self) -> None:
+        if self._thread.error is not None:
+            raise self._thread.error
+        if self._thread.failure:
+            raise MirrorError(f"the neural thread failed:\n{self._thread.failure}")
+
+    def _handle_keys(self, now: float) -> None:
+        snapshot = self._instrument.snapshot
+        for event in self._window.poll():
+            if event == "quit":
+                self._window.close_soon()
+            elif event == "fullscreen":
+                self._window.toggle_fullscreen()
+            elif event == "view":
+                views = self._instrument.table["/mirror/view"].choices
+                following = views[(views.index(str(snapshot["/mirror/view"])) + 1) % len(views)]
+                self._instrument.set("/mirror/view", following, "operator", now)
+            elif event == "target":
+                self._visit.next_target()
+            elif event == "freeze":
+                self._instrument.set("/mirror/freeze", not snapshot["/mirror/freeze"], "operator", now)
+            elif event == "snapshot":
+                self._on_snapshot_key()
+            elif event == "help":
+                self._overlay = not self._overlay
+
+    def _overlay_data(self, faces: Faces, visit: VisitState) -> OverlayData:
+        figures = self._figures.summary()
+        values: dict[str, str] = {
+            "display": f"{figures['fps']['display']:.1f} Hz",
+            "inference": f"{figures['fps']['inference']:.1f} Hz",
+            "camera": f"{faces.fps:.1f} Hz" if faces.source_state == 1 else "no picture",
+            "latency p95": f"{figures['latency_ms']['p95']:.0f} ms",
+            "visit": str(visit.stage),
+            "face": str(faces.face_id) if faces.followed else "nobody",
+            "visits": str(visit.visits),
+        }
+        if self._targets:
+            values["target"] = self._targets[visit.target % len(self._targets)]
+        return OverlayData(self._figures.stages.recent(), values, _KEYS, self._notice)
+
+
+def as_pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Turn one generator picture (3, r, r) in [-1, 1] into (r, r, 3) uint8 RGB, rounded and clamped."""
+    scaled = np.clip((image + 1.0) * 127.5 + 0.5, 0.0, 255.0)
+    return np.ascontiguousarray(scaled.transpose(1, 2, 0).astype(np.uint8))

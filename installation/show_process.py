@@ -1,0 +1,155 @@
+"""The show process: opens the pack and the window, wires thread, instrument and show, and takes them down again.
+
+With `installation/app.py` the only place that knows every part.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from typing import Any
+
+from engines.runtime import Pack, load_pack
+from installation.app import ShowTask
+from installation.config import Config
+from installation.core.controls import ControlTable, control_table
+from installation.core.instrument import Instrument
+from installation.core.morph import Morph
+from installation.display.looks import look_controls, look_names
+from installation.display.recorder import ContactSheet, Recorder
+from installation.display.renderer import Renderer
+from installation.display.scene import VIEWS
+from installation.display.window import Window, open_window
+from installation.errors import EngineError, MirrorError
+from installation.reflection import ReflectionThread
+from installation.report import ShowFigures
+from installation.runtime.board import Heartbeat, StopFlag
+from installation.runtime.progress import Progress
+from installation.runtime.slots import SharedSlot
+from installation.runtime.supervisor import tell_on_stderr
+from installation.show import FrameSink, Show
+
+SERIES = 5
+"""How many targets the series shows: the five of the original work."""
+
+_JOIN_S = 2.0
+
+
+def main(task: ShowTask, stop: StopFlag, beat: Heartbeat, report: Connection) -> None:
+    """Body of the process. Errors for people are told in a sentence and become the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which asks us to stop
+    figures = ShowFigures()
+    code, about = 0, {}
+    try:
+        about = _play(task, stop, beat, figures)
+    except MirrorError as error:
+        tell_on_stderr(str(error))
+        figures.error(str(error))
+        code = error.exit_code
+    report.send({**figures.summary(), **about})
+    sys.exit(code)
+
+
+def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures) -> dict[str, Any]:
+    """Build from the bottom up, run, and take down in reverse order, whatever happens."""
+    config, options = task.config, task.options
+    with ExitStack() as stack:
+        pack = load_pack(task.pack, config.engine.backend)
+        targets = _series_targets(config, pack)
+        eye = SharedSlot(layout=task.eye)
+        stack.callback(eye.close)
+        window = open_window(config.display, headless=options.headless)
+        stack.callback(window.close)
+        thread = _start_thread(config, pack, tuple(targets), eye, figures)
+        stack.callback(_end_thread, thread)
+        renderer = Renderer(window.ctx, config.display, config.captions)
+        stack.callback(renderer.close)
+        instrument = Instrument(_table(config, pack), now=time.monotonic())
+        for control, value in (("view", options.view or config.display.view), ("look", config.display.look)):
+            _demand(instrument, f"/mirror/{control}", value)
+        sinks = _sinks(task, window, stack)
+        show = Show(config, window, renderer, eye, thread, instrument, figures, targets, sinks=sinks)
+        about = {"backend": pack.backend.name, "pack": pack.name, "size": list(window.size_px)}
+        if options.headless and options.seconds is not None:
+            with Progress(int(options.seconds * 10), "rendering") as progress:
+                show.run(stop.is_set, _with_progress(beat, progress, figures), options.seconds)
+        else:
+            show.run(stop.is_set, beat.beat, options.seconds)
+        return about
+
+
+def _series_targets(config: Config, pack: Pack) -> dict[str, str]:
+    """Names and captions of the targets that visitors meet, in order."""
+    wanted = [name for name in config.visit.targets if name in pack.targets] or list(pack.targets)
+    return {name: pack.targets[name].caption for name in wanted}
+
+
+def _start_thread(
+    config: Config, pack: Pack, series: tuple[str, ...], eye: SharedSlot, figures: ShowFigures
+) -> ReflectionThread:
+    directions = {d.name: d.vector * max(abs(d.low), abs(d.high)) for d in pack.directions.values()}
+    everything = {name: target.w_plus for name, target in pack.targets.items()}
+    five = {name: everything[name] for name in series[:SERIES]}
+    thread = ReflectionThread(
+        pack,
+        Morph(pack.w_avg, pack.bands, everything, directions),
+        Morph(pack.w_avg, pack.bands, five, directions),
+        eye,
+        rate_hz=config.engine.rate_hz,
+        psi=config.engine.psi,
+        attract_s=config.visit.attract_s,
+        smoothing_s=config.engine.smoothing_s,
+        stages=figures.stages,
+    )
+    thread.start()
+    return thread
+
+
+def _end_thread(thread: ReflectionThread) -> None:
+    thread.stop()
+    thread.join(_JOIN_S)
+
+
+def _table(config: Config, pack: Pack) -> ControlTable:
+    playable = [name for name in pack.directions if name not in config.engine.untouched]
+    return control_table(
+        tuple(pack.targets),
+        playable,
+        looks=look_names(config.display),
+        views=VIEWS,
+        uniforms=look_controls(config.display),
+        num_ws=pack.num_ws,
+    )
+
+
+def _demand(instrument: Instrument, address: str, value: str) -> None:
+    """Set a starting value; an unknown name is told with the names there are."""
+    outcome = instrument.set(address, value, "visit", time.monotonic())
+    if not outcome.heard:
+        raise EngineError(outcome.reason)
+
+
+def _sinks(task: ShowTask, window: Window, stack: ExitStack) -> tuple[FrameSink, ...]:
+    options, sinks = task.options, []
+    if options.record is not None:
+        recorder = Recorder(options.record, window, task.config.record)
+        stack.callback(recorder.close)
+        sinks.append(recorder)
+    if options.sheet is not None:
+        sheet = ContactSheet(options.sheet, window)
+        stack.callback(sheet.close)
+        sinks.append(sheet)
+    return tuple(sinks)
+
+
+def _with_progress(beat: Heartbeat, progress: Progress, figures: ShowFigures) -> Any:
+    began = time.monotonic()
+
+    def count(frames: int) -> None:
+        beat.beat(frames)
+        progress.advance(int((time.monotonic() - began) * 10) - progress.done)
+
+    return count
