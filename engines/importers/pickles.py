@@ -27,8 +27,8 @@ MAX_TEXT_BYTES = 8 << 20
 """NVIDIA's pickles carry 37 kB of source text, which is skipped over like any other string."""
 
 MAX_INTEGER_BYTES = 64
-MAX_SMALL_BYTES = 1024
-"""Byte strings up to this size are kept; longer ones stay in the file."""
+MAX_SMALL_BYTES = 64
+"""Byte strings up to this size (single numbers) are kept; longer ones stay in the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,7 @@ def layer_names(arch: GeneratorArchitecture) -> list[tuple[str, int, int, int]]:
 
 def generator_shapes(arch: GeneratorArchitecture) -> Shapes:
     """List every tensor of a generator."""
-    shapes: Shapes = {"mapping.w_avg": (arch.w_dim,)}
+    shapes: Shapes = {"mapping.w_avg": (arch.num_ws, arch.w_dim)}
     for index in range(arch.mapping_layers):
         shapes[f"mapping.fc{index}.weight"] = (arch.w_dim, arch.w_dim if index else arch.z_dim)
         shapes[f"mapping.fc{index}.bias"] = (arch.w_dim,)

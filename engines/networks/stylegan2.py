@@ -55,7 +55,7 @@ class Mapping(nn.Module):
         for index in range(self.depth):
             fan_in = arch.w_dim if index else arch.z_dim
             self.add_module(f"fc{index}", EqualLinear(fan_in, arch.w_dim, MAPPING_LR_MULTIPLIER))
-        self.register_buffer("w_avg", torch.zeros(arch.w_dim))
+        self.register_buffer("w_avg", torch.zeros(arch.num_ws, arch.w_dim))
 
     def forward(self, z: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
         """(n, z_dim) -> (n, num_ws, w_dim); `psi` acts on the first `cutoff` rows (all if None)."""
@@ -65,7 +65,7 @@ class Mapping(nn.Module):
             x = F.leaky_relu(self.get_submodule(f"fc{index}")(x), LRELU_SLOPE) * LRELU_GAIN
         w_plus = x.unsqueeze(1).repeat(1, self.num_ws, 1)
         if psi != 1.0:
-            w_plus[:, :cutoff] = self.w_avg.lerp(w_plus[:, :cutoff], psi)
+            w_plus[:, :cutoff] = self.w_avg[:cutoff].lerp(w_plus[:, :cutoff], psi)
         return w_plus
 
 
