@@ -57,8 +57,8 @@ class Provenance:
         prompt: The words, as given.
         route: How it was made, one of `ROUTES`.
         models: Every model that had a say.
-        scores: Attribute -> effect size: how far the words lie from neutral words, in spreads of those.
-        doubts: Attribute -> standard error of its effect size.
+        scores: Direction -> effect size: how far the words lie toward its high end, in spreads of neutral words.
+        doubts: Direction -> standard error of its effect size.
         moves: Direction -> move before curation, as a part of the direction's useful range, -1..1.
         curation: Curator's weights in force: "direction.<name>" or "band.<name>" -> weight; others are 1.
         seeds: Random seeds, in the order used.

@@ -75,8 +75,9 @@ def draft_from_words(
         model: The text model.
         note: What keeps the model from reading this prompt well, if anything.
     """
-    scores = yardstick.measure(embedding)
-    moves = moves_from(scores, attributes_of(pack.directions, yardstick.attributes))
+    scores = {score.attribute: score for score in yardstick.measure(embedding)}
+    named = attributes_of(pack.directions, yardstick.attributes)
+    moves = moves_from(scores.values(), named)
     settings: dict[str, Any] = {
         "budget": BUDGET,
         "dead_zone": DEAD_ZONE,
@@ -84,13 +85,14 @@ def draft_from_words(
         "softness": SOFTNESS,
         "questions_sha256": yardstick.fingerprint,
     }
+    num_ws, w_dim = pack.w_avg.shape
     return Draft(
-        edit=edit_from(moves, pack.directions, pack.w_avg.shape),
+        edit=edit_from(moves, pack.directions, (num_ws, w_dim)),
         route="text",
         moves=moves,
         models=(model,),
-        scores={s.attribute: s.effect for s in scores},
-        doubts={s.attribute: s.doubt for s in scores},
+        scores={name: sign * scores[attribute.name].effect for name, (attribute, sign) in named.items()},
+        doubts={name: scores[attribute.name].doubt for name, (attribute, _) in named.items()},
         settings=settings | ({"note": note} if note else {}),
     )
 

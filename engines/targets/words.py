@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -126,7 +126,7 @@ def pull(score: Score) -> float:
 
 
 def moves_from(
-    scores: Sequence[Score], named: Mapping[str, tuple[Attribute, int]], *, budget: float = BUDGET
+    scores: Iterable[Score], named: Mapping[str, tuple[Attribute, int]], *, budget: float = BUDGET
 ) -> dict[str, float]:
     """Turn scores into moves along a pack's directions, -1..1 of each useful range.
 
