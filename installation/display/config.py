@@ -1,0 +1,115 @@
+"""Sections of `config.toml` about the screen: [display], [captions], [record]."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from installation.display.scene import View
+from installation.runtime.section import Section
+
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+Corner = tuple[Annotated[float, Field(ge=-1.0, le=2.0)], Annotated[float, Field(ge=-1.0, le=2.0)]]
+
+
+class DisplayConfig(Section):
+    """[display]: the window, the surface and the picture."""
+
+    monitor: str | int = Field(
+        "",
+        description="Monitor by name (a part of it is enough) or by number from 0; empty is the primary one.",
+    )
+    fullscreen: bool = Field(False, description="Whether to cover the whole monitor.")
+    size: tuple[Annotated[int, Field(ge=1, le=16384)], Annotated[int, Field(ge=1, le=16384)]] = Field(
+        (1280, 720),
+        description="Width and height in pixels of the window, or of the picture when there is no screen.",
+    )
+    hz: float = Field(30.0, ge=1.0, le=240.0, description="Pictures per second when there is no screen, in hertz.")
+    vsync: bool = Field(True, description="Whether to wait for the screen's refresh; without it the picture tears.")
+    rotation: Literal[0, 90, 180, 270] = Field(
+        0, description="How far the screen is turned clockwise on the wall, in degrees."
+    )
+    mirrored: bool = Field(True, description="Whether left and right are swapped as in a mirror; words never are.")
+    view: View = Field("portrait", description="View at the start: portrait, mirror, split, series, strip or ghosts.")
+    look: str = Field("plain", description="Look at the start: a file of the looks folder, without .toml.")
+    looks_folder: str = Field("", description="Folder with further looks (*.toml); empty for the built-in ones alone.")
+    fit: Literal["contain", "cover"] = Field(
+        "contain",
+        description="How a square picture meets the screen: contain shows all of it on black, cover fills and crops.",
+    )
+    margin: float = Field(
+        0.0, ge=0.0, le=0.4, description="Safe margin on every side that stays black, as a part of the shorter side."
+    )
+    view_fade_s: float = Field(0.7, ge=0.0, le=10.0, description="Cross-fade between views and looks, in seconds.")
+    sharpness: Unit = Field(
+        0.6, description="How crisply small pictures are enlarged: 0 is soft, 1 is Catmull-Rom, without a unit."
+    )
+    grain: Unit = Field(0.35, description="Film grain of the plain look: 0 is none, 1 is strong, without a unit.")
+    vignette: Unit = Field(0.25, description="Darkening toward the corners of a picture: 0 is none, without a unit.")
+    mask_grow: float = Field(
+        0.04,
+        ge=-0.3,
+        le=0.4,
+        description="How far the mirror view's mask reaches beyond the face oval, in face widths.",
+    )
+    mask_feather: float = Field(
+        0.22, ge=0.02, le=0.6, description="Width of the mirror view's soft edge inside that, in face widths."
+    )
+    match_light: Unit = Field(
+        0.85,
+        description="How much the pasted face takes the colour and light around it: 0 none, 1 all, without a unit.",
+    )
+    corners: tuple[Corner, Corner, Corner, Corner] = Field(
+        ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
+        description="Corner pin: where the picture's top-left, top-right, bottom-right and bottom-left corners lie on "
+        "the screen, in parts of its width and height from the top-left.",
+    )
+    soft_edges: tuple[Unit, Unit, Unit, Unit] = Field(
+        (0.0, 0.0, 0.0, 0.0),
+        description="Soft edges for overlapping projectors: left, right, top and bottom, in parts of width and height.",
+    )
+    surface_file: str = Field(
+        "", description="File (.toml) in which the corner-pin editor keeps the corners; empty keeps them for this run."
+    )
+    snapshots: bool = Field(
+        False, description="Whether the key S may save a picture; off, because visitors are guests."
+    )
+    snapshot_folder: str = Field("out/snapshots", description="Folder for saved pictures.")
+    hot_reload: bool = Field(False, description="Whether edited shaders and looks are loaded while the show runs.")
+
+
+class CaptionConfig(Section):
+    """[captions]: the words under the pictures."""
+
+    enabled: bool = Field(True, description="Whether the word of the target appears.")
+    size: float = Field(0.034, ge=0.005, le=0.3, description="Height of the letters, as a part of the shorter side.")
+    tracking: float = Field(0.16, ge=-0.1, le=1.0, description="Space between letters, in parts of their height.")
+    case: Literal["as_written", "lower", "upper", "small_caps"] = Field(
+        "small_caps", description="How words are set: as_written, lower, upper or small_caps."
+    )
+    font: str = Field("", description="Font file (.ttf, .otf); empty for the bundled one.")
+    fallback_font: str = Field("", description="Font file for letters that the first lacks; empty for the bundled one.")
+    direction: Literal["auto", "ltr", "rtl"] = Field(
+        "auto", description="Writing direction: auto reads it from the letters, ltr or rtl force it."
+    )
+    language: str = Field(
+        "", max_length=16, description="Language tag for the letter forms, such as tr or sr; or empty."
+    )
+    position: Literal["below", "top", "bottom"] = Field(
+        "below", description="Where words stand: below the picture (over its edge if there is no room), top or bottom."
+    )
+    opacity: Unit = Field(0.92, description="Opacity of the words: 0 to 1, without a unit.")
+
+
+class RecordConfig(Section):
+    """[record]: the film of the screen. Nothing is recorded unless a path is given."""
+
+    path: str = Field("", description="File (.mp4) to record to; empty records nothing.")
+    fps: float = Field(30.0, ge=1.0, le=120.0, description="Pictures per second of the film, in hertz.")
+    quality: int = Field(
+        20, ge=0, le=51, description="H.264 quality (CRF): lower is better and larger, without a unit."
+    )
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = Field(
+        "ultrafast", description="H.264 speed: faster costs less processor time and makes a larger file."
+    )

@@ -1,0 +1,130 @@
+"""The generator's pictures on the graphics side: uploaded in place, cross-faded at their own size.
+
+Networks deliver some pictures a second, the screen wants many more. Each new picture fades in over
+what was on screen at that moment, which need not be a whole earlier picture: so an early or late
+result never makes a jump. Pictures of one result lie side by side in one texture.
+"""
+
+from __future__ import annotations
+
+import math
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.display.scene import Picture
+from installation.display.shaders import ShaderLibrary
+
+SRGB8_ALPHA8 = 0x8C43
+"""OpenGL's internal format: sampling decodes sRGB to linear light, mip levels are averaged in light."""
+
+
+class Reflection:
+    """Owns the textures of the newest result and of what is shown. One thread, the context's."""
+
+    def __init__(self, shaders: ShaderLibrary) -> None:
+        self._ctx = shaders.ctx
+        self._crossfade = shaders.program("crossfade.frag")
+        self._newest: moderngl.Texture | None = None
+        self._shown: list[tuple[moderngl.Texture, moderngl.Framebuffer]] = []
+        self._bytes: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
+        self._work: NDArray[np.float32] = np.zeros((3, 1, 1), np.float32)
+        self._level = 0
+        self._fresh = False
+        self._first = True
+        self.count = 0
+        self.resolution = 0
+
+    @property
+    def newest_rgb(self) -> NDArray[np.uint8]:
+        """(r, n * r, 3) uint8 encoded RGB of the newest result, pictures side by side; a view, valid until the next."""
+        return self._bytes[..., :3]
+
+    def upload(self, picture: Picture) -> None:
+        """Take a result. Values outside -1..1 are clamped and NaN becomes black.
+
+        Raises:
+            ValueError: If the images are not (n, 3, r, r) with n >= 1.
+        """
+        shape = picture.images.shape
+        if len(shape) != 4 or shape[0] < 1 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < 1:
+            raise ValueError(f"a picture is (n, 3, r, r) with n >= 1; got {shape}")
+        if (shape[0], shape[2]) != (self.count, self.resolution):
+            self._allocate(shape[0], shape[2])
+        size = self.resolution
+        for index, image in enumerate(picture.images):
+            np.multiply(image, 127.5, out=self._work)
+            self._work += 128.0
+            np.fmax(self._work, 0.0, out=self._work)  # fmax and fmin prefer the number to a NaN
+            np.fmin(self._work, 255.0, out=self._work)
+            self._bytes[:, index * size : (index + 1) * size, :3] = self._work.transpose(1, 2, 0)
+        assert self._newest is not None
+        self._newest.write(self._bytes)
+        if self._level:
+            self._newest.build_mipmaps(0, self._level)
+        self._fresh = True
+
+    def render(self, blend: float, wanted_px: float) -> moderngl.Texture | None:
+        """Mix the newest result into what was shown when it arrived.
+
+        Args:
+            blend: 0..1, 1 is the newest alone.
+            wanted_px: Pixels that one picture will fill on the canvas; larger pictures are averaged down by powers
+                of two first, so that enlarging need not also reduce.
+
+        Returns:
+            The mixed pictures side by side, encoded, linear filter; None before the first result.
+        """
+        if self._newest is None:
+            return None
+        level = max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
+        if level != self._level or not self._shown:
+            self._allocate_shown(level)
+        if self._fresh:
+            self._shown.reverse()  # what was drawn last is what the newest result fades in over
+            self._fresh = False
+        (before, _), (now, framebuffer) = self._shown
+        framebuffer.use()
+        self._crossfade.draw(
+            u_shown=before, u_newest=self._newest, u_level=float(level), u_blend=1.0 if self._first else blend
+        )
+        if self._first:  # nothing was there to fade from
+            self._first, self._fresh = False, True
+        return now
+
+    def release(self) -> None:
+        """Give the textures back."""
+        if self._newest is not None:
+            self._newest.release()
+            self._newest = None
+        self._release_shown()
+
+    def _allocate(self, count: int, resolution: int) -> None:
+        self.release()
+        self.count, self.resolution, self._level = count, resolution, 0
+        self._newest = self._ctx.texture((count * resolution, resolution), 4, internal_format=SRGB8_ALPHA8)
+        self._newest.repeat_x = self._newest.repeat_y = False
+        self._newest.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        self._bytes = np.full((resolution, count * resolution, 4), 255, np.uint8)
+        self._work = np.empty((3, resolution, resolution), np.float32)
+
+    def _allocate_shown(self, level: int) -> None:
+        self._release_shown()
+        assert self._newest is not None
+        self._level = level
+        if level:
+            self._newest.filter = (moderngl.NEAREST_MIPMAP_NEAREST, moderngl.NEAREST)
+            self._newest.build_mipmaps(0, level)
+        size = (max(1, self.resolution >> level) * self.count, max(1, self.resolution >> level))
+        for _ in range(2):
+            texture = self._ctx.texture(size, 4, dtype="f2")
+            texture.repeat_x = texture.repeat_y = False
+            self._shown.append((texture, self._ctx.framebuffer([texture])))
+        self._first = True
+
+    def _release_shown(self) -> None:
+        for texture, framebuffer in self._shown:
+            framebuffer.release()
+            texture.release()
+        self._shown.clear()

@@ -1,0 +1,36 @@
+#version 330
+#include "common.glsl"
+// The generated face, pasted back: enlarged by Catmull-Rom, matched in light, mixed into the camera picture in light.
+//
+// Drawn opaque and only inside the mask, so outside it the camera picture stays as it is.
+//
+// Uniforms:
+//   u_picture  sampler2D  encoded                   the mixed pictures side by side; linear filter
+//   u_camera   sampler2D  encoded                   the camera picture
+//   u_tiles    float      pictures in u_picture  1  renderer; the first one is pasted
+//   u_grain    float      0..1                   0  config
+//   u_fade     float      0..1                   0  scene: 1 is black
+//   u_seed     float      any                    0  scene: changes from frame to frame
+
+in vec2 v_camera;
+in vec2 v_uv;
+in float v_alpha;
+in vec3 v_gain;
+out vec4 frag_color;
+uniform sampler2D u_picture;
+uniform sampler2D u_camera;
+uniform float u_tiles;
+uniform float u_grain;
+uniform float u_fade;
+uniform float u_seed;
+
+void main() {
+    float columns = float(textureSize(u_picture, 0).x) / u_tiles;
+    vec3 face = linear_from_srgb(enlarged(u_picture, vec2(v_uv.x / u_tiles, v_uv.y), 0.0, columns - 1.0)) * v_gain;
+    vec3 camera = linear_from_srgb(texture(u_camera, v_camera).rgb);
+    float alpha = v_alpha * v_alpha * (3.0 - 2.0 * v_alpha);
+    vec3 color = srgb_from_linear(mix(camera, face, alpha));
+    float noise = hash(gl_FragCoord.xy + u_seed) + hash(gl_FragCoord.yx + u_seed + 31.7) - 1.0;
+    color += noise * (u_grain * 0.08 + 1.0 / 255.0) * alpha;
+    frag_color = vec4(clamp(color, 0.0, 1.0) * (1.0 - u_fade), 1.0);
+}
