@@ -1,0 +1,350 @@
+"""OSC over UDP and TCP: one thread, one loop, never blocked by a peer.
+
+    sockets -> OscInbox -> Instrument          (in)
+    Instrument.snapshot -> Feedback -> sockets (out), and the signals: visit, beat, heartbeat
+
+The loop sleeps in `select` until something comes. After it has drained the sockets it rests
+`BATCH_S` before it looks again, so that a flood comes in batches and the display keeps its processor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+
+from installation.core.controls import ROOT
+from installation.core.feedback import MAX_RATE_HZ, Feedback
+from installation.core.instrument import Instrument
+from installation.devices.instrument_config import OscConfig
+from installation.devices.osc_codec import MAX_PACKET_BYTES, Argument, build_message
+from installation.devices.osc_in import OscCounts, OscInbox, Traffic
+from installation.devices.slip import SlipReader, slip_frame
+from installation.errors import ConfigError, DeviceError
+
+BATCH_S = 0.002
+MAX_BATCH = 4096
+"""Packets read in one turn; so feedback goes out even while a flood lasts."""
+
+HEARTBEAT_S = 1.0
+MAX_CONNECTIONS = 16
+MAX_SIGNALS = 256
+_RECEIVE_BUFFER = 4 << 20  # bytes asked of the system, which may give less; holds a flood while the loop rests
+_SEND_LIMIT = 1 << 18  # bytes held back for a TCP client that does not read; more ends the connection
+
+log = logging.getLogger(__name__)
+
+Address = tuple[str, int]
+
+
+class _Connection:
+    """One TCP client. It is its own name as a client."""
+
+    def __init__(self, sock: socket.socket, peer: Address) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.reader = SlipReader(MAX_PACKET_BYTES)
+        self.unsent = bytearray()
+
+    def __str__(self) -> str:
+        return f"{self.peer[0]}:{self.peer[1]} (TCP)"
+
+
+class OscServer:
+    """The network's hands on the instrument. Owns its sockets and its thread.
+
+    Args:
+        config: Section `[osc]`.
+        instrument: To play; somebody else ticks it.
+        now: Monotonic seconds; the clock of the instrument.
+        unix_now: Seconds since 1970, for time tags.
+        traffic: Told of every message, for a monitor.
+
+    Raises:
+        ConfigError: If `wekinator` names an address that is not in the table.
+    """
+
+    def __init__(
+        self,
+        config: OscConfig,
+        instrument: Instrument,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        unix_now: Callable[[], float] = time.time,
+        traffic: Traffic | None = None,
+    ) -> None:
+        unknown = [address for address in config.wekinator if address not in instrument.table.slots]
+        if unknown:
+            raise ConfigError(f"[osc] wekinator: no such control: {', '.join(unknown)}")
+        self._config = config
+        self._instrument = instrument
+        self._now, self._unix_now = now, unix_now
+        self._feedback = Feedback(len(instrument.table.stateful), rate_hz=min(config.feedback_hz, MAX_RATE_HZ))
+        self._inbox = OscInbox(
+            instrument,
+            self._feedback,
+            allow=config.allow,
+            session=self._session,
+            wekinator=config.wekinator,
+            traffic=traffic,
+        )
+        self._replies: dict[Hashable, Hashable] = {}
+        self._signals: deque[tuple[str, tuple[Argument, ...]]] = deque(maxlen=MAX_SIGNALS)
+        self._selector = selectors.DefaultSelector()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._udp: socket.socket | None = None
+        self._tcp: socket.socket | None = None
+        self._connections: set[_Connection] = set()
+        self.failure: Exception | None = None
+
+    @property
+    def counts(self) -> OscCounts:
+        """What came in."""
+        return self._inbox.counts
+
+    @property
+    def subscribers(self) -> int:
+        """How many are told of changes."""
+        return len(self._feedback)
+
+    @property
+    def port(self) -> int:
+        """The UDP port that is listened on."""
+        assert self._udp is not None, "the server has not been started"
+        return int(self._udp.getsockname()[1])
+
+    @property
+    def tcp_port(self) -> int:
+        """The TCP port that is listened on."""
+        assert self._tcp is not None, "TCP is off or the server has not been started"
+        return int(self._tcp.getsockname()[1])
+
+    def start(self) -> None:
+        """Open the ports and begin to listen.
+
+        Raises:
+            DeviceError: If a port is taken or the address is not of this machine.
+        """
+        config = self._config
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._selector.register(self._wake_in, selectors.EVENT_READ)
+        try:
+            self._udp = self._open(socket.SOCK_DGRAM, config.port)
+            self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            if config.tcp:
+                self._tcp = self._open(socket.SOCK_STREAM, config.tcp_port)
+                self._tcp.listen(MAX_CONNECTIONS)
+        except OSError as error:
+            self._close()
+            raise DeviceError(
+                f"cannot listen for OSC on {config.host}:{config.port}: {error.strerror or error}; "
+                "another program may have the port: change [osc] port or end it"
+            ) from error
+        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and close the ports; waits at most two seconds."""
+        self._stop.set()
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(2.0)
+            self._thread = None
+
+    def announce(self, address: str, *args: Argument) -> None:
+        """Send a signal to every subscriber, from any thread: `announce("/mirror/beat", 12, 0.9)`."""
+        self._signals.append((address, args))
+        self._wake()
+
+    def _open(self, kind: socket.SocketKind, port: int) -> socket.socket:
+        family, _, _, _, address = socket.getaddrinfo(self._config.host, port, type=kind, flags=socket.AI_PASSIVE)[0]
+        sock = socket.socket(family, kind)
+        try:
+            if kind == socket.SOCK_STREAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            raise
+        self._selector.register(sock, selectors.EVENT_READ)
+        return sock
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # full or closed: the loop is awake or gone
+            self._wake_out.send(b"\0")
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:
+            self.failure = error  # a thread has no one to raise to; the owner asks
+            log.exception("OSC has stopped")
+        finally:
+            self._close()
+
+    def _loop(self) -> None:
+        started = self._now()
+        next_heartbeat = started + HEARTBEAT_S
+        while not self._stop.is_set():
+            longest = 1.0 / MAX_RATE_HZ / 2.0 if len(self._feedback) else 0.25
+            ready = self._selector.select(self._inbox.wait_s(self._now(), longest))
+            now = self._now()
+            for key, _ in ready:
+                self._read(key.fileobj, key.data, now)
+            self._inbox.flush(self._now())
+            self._send_signals()
+            now = self._now()
+            if now >= next_heartbeat:
+                next_heartbeat = now + HEARTBEAT_S
+                self._broadcast(f"{ROOT}/heartbeat", (now - started,))
+            self._send_feedback(now)
+            for connection in [connection for connection in self._connections if connection.unsent]:
+                self._send_unsent(connection)
+            if ready:
+                self._stop.wait(BATCH_S)
+
+    def _read(self, sock: object, connection: _Connection | None, now: float) -> None:
+        if sock is self._wake_in:
+            with contextlib.suppress(BlockingIOError):
+                self._wake_in.recv(4096)
+        elif sock is self._udp:
+            self._read_udp(now)
+        elif sock is self._tcp:
+            self._accept()
+        elif connection is not None:
+            self._read_connection(connection, now)
+
+    def _read_udp(self, now: float) -> None:
+        assert self._udp is not None
+        unix_now = self._unix_now()
+        for _ in range(MAX_BATCH):
+            try:
+                data, peer = self._udp.recvfrom(MAX_PACKET_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:  # ICMP "port unreachable" of a subscriber that has gone (Windows reports it here)
+                continue
+            source = (peer[0], peer[1])
+            self._inbox.take(data, self._replies.get(source, source), peer[0], now, unix_now)
+
+    def _accept(self) -> None:
+        assert self._tcp is not None
+        try:
+            sock, peer = self._tcp.accept()
+        except OSError:  # gone again before it was looked at
+            return
+        if not self._inbox.allowed(peer[0]) or len(self._connections) >= MAX_CONNECTIONS:
+            self._inbox.counts.not_allowed += 1
+            sock.close()
+            return
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _Connection(sock, (peer[0], peer[1]))
+        self._connections.add(connection)
+        self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _read_connection(self, connection: _Connection, now: float) -> None:
+        try:
+            data = connection.sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        for packet in connection.reader.feed(data):
+            self._inbox.take(packet, connection, connection.peer[0], now, self._unix_now())
+
+    def _drop(self, connection: _Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._selector.unregister(connection.sock)
+            connection.sock.close()
+            self._feedback.unsubscribe(connection)
+
+    def _session(self, client: Hashable, what: str, args: Sequence[Argument]) -> None:
+        """Answer subscribe, unsubscribe, state and ping."""
+        target = self._reply_to(client, args[0] if args and what != "ping" else None)
+        if what == "subscribe":
+            seconds = args[1] if len(args) > 1 else self._config.subscription_s
+            if not isinstance(seconds, (int, float)) or not 0.0 < seconds <= 3600.0:
+                seconds = self._config.subscription_s
+            if self._feedback.subscribe(target, self._now(), float(seconds)):
+                self._replies[client] = target
+                if len(self._replies) > 4 * MAX_SIGNALS:
+                    live = set(self._feedback.clients)
+                    self._replies = {source: to for source, to in self._replies.items() if to in live}
+            else:
+                self._send(target, f"{ROOT}/error", ("there are too many subscribers",))
+        elif what == "unsubscribe":
+            self._feedback.unsubscribe(target)
+        elif what == "state":
+            snapshot = self._instrument.snapshot
+            for row in snapshot.table.stateful:
+                self._send(target, row.address, (snapshot.goal(row.address),))
+        elif what == "ping":
+            self._send(target, f"{ROOT}/pong", args)
+
+    def _reply_to(self, client: Hashable, port: Argument) -> Hashable:
+        """Where a client wants its answers: the port it names, on its own host and nowhere else."""
+        client = self._replies.get(client, client) if port is None else client
+        if isinstance(client, tuple) and isinstance(port, (int, float)) and 0 < port < 65536:
+            return (client[0], int(port))
+        return client
+
+    def _send_feedback(self, now: float) -> None:
+        table = self._instrument.table
+        for client, slot, goal in self._feedback.due(self._instrument.snapshot, now):
+            row = table.stateful[slot]
+            self._send(client, row.address, (row.present(goal),))
+
+    def _send_signals(self) -> None:
+        while self._signals:
+            self._broadcast(*self._signals.popleft())
+
+    def _broadcast(self, address: str, args: Sequence[Argument]) -> None:
+        if len(self._feedback):
+            data = build_message(address, args)
+            for client in self._feedback.clients:
+                self._send_bytes(client, data)
+
+    def _send(self, client: Hashable, address: str, args: Sequence[Argument]) -> None:
+        # truth values go out as 0 and 1: many faders do not know the types T and F
+        self._send_bytes(client, build_message(address, [int(a) if isinstance(a, bool) else a for a in args]))
+
+    def _send_bytes(self, client: Hashable, data: bytes) -> None:
+        if isinstance(client, _Connection):
+            client.unsent += slip_frame(data)
+            self._send_unsent(client)
+        elif self._udp is not None and isinstance(client, tuple):
+            with contextlib.suppress(OSError):  # full or unreachable: the next change is told again
+                self._udp.sendto(data, client)
+
+    def _send_unsent(self, connection: _Connection) -> None:
+        try:
+            while connection.unsent:
+                sent = connection.sock.send(connection.unsent)
+                del connection.unsent[:sent]
+        except BlockingIOError:
+            if len(connection.unsent) > _SEND_LIMIT:
+                self._drop(connection)
+        except OSError:
+            self._drop(connection)
+
+    def _close(self) -> None:
+        self._selector.close()
+        for sock in (self._udp, self._tcp, self._wake_in, self._wake_out):
+            if sock is not None:
+                sock.close()
+        for connection in self._connections:
+            connection.sock.close()
+        self._connections.clear()
