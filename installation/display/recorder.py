@@ -1,104 +1,165 @@
-"""What looks at finished frames: the film and the contact sheet.
+"""An mp4 that survives anything, written in its own thread.
 
-Both take frames from the renderer's asynchronous read-back, so the show does not wait for them.
+Only the newest frame waits: when encoding falls behind, the film loses frames and the show loses
+none. The file is fragmented, one fragment a second, each flushed to disk: after a power cut it plays
+up to the last second.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from installation.display.config import RecordConfig
-from installation.display.film import FilmWriter
-from installation.display.pictures import FrameSampler, write_contact_sheet
-from installation.display.renderer import Renderer
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.display.pictures import SYNTHETIC_NOTE
 from installation.errors import DisplayError
+
+_FRAGMENT_S = 1.0
+_BT709 = 1
+_LIMITED_RANGE = 1
 
 
 class Recorder:
-    """Films the canvas into an mp4. `take` after each drawn frame, `close` at the end."""
+    """Writes frames to an H.264 mp4 in its own thread.
 
-    def __init__(self, path: Path | str, renderer: Renderer, config: RecordConfig) -> None:
-        """Reserve the file; the film begins with the first frame, which tells its size.
+    Start, `submit` from one thread, `close`. A failure while writing (a full disk) ends the film and
+    is kept in `failure`; it never reaches the show.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        size: tuple[int, int],
+        fps: float,
+        *,
+        quality: int = 20,
+        preset: str = "ultrafast",
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the file and start the thread.
+
+        Args:
+            path: File to write; its folder is made. An existing file is replaced.
+            size: Width and height of the film; frames of other sizes are scaled to it.
+            fps: Highest rate; frames that come faster are left out.
+            quality: CRF, 0..51.
+            preset: Of x264.
+            now: The clock that stamps frames without a time of their own.
 
         Raises:
-            DisplayError: If the file cannot be written.
+            DisplayError: If the file cannot be written or there is no H.264 encoder.
         """
+        import av
+
         self.path = Path(path)
-        self._renderer = renderer
-        self._config = config
-        self._film: FilmWriter | None = None
-        self._due_at: float | None = None
-        self._read_at: float | None = None
+        self.written = 0
+        self.dropped = 0
+        self.failure: str | None = None
+        self._now = now
+        self._rate = Fraction(fps).limit_denominator(1000)
+        self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))  # 4:2:0 has chroma for pairs of pixels
+        self._last_index = -1
+        self._first_at: float | None = None
+        self._changed = threading.Condition()
+        self._waiting: tuple[int, NDArray[np.uint8]] | None = None
+        self._closing = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(b"")
-        except OSError as error:
-            raise DisplayError(
-                f"cannot record to {self.path} ({error.strerror}); choose another file with --record"
-            ) from error
-
-    @property
-    def failure(self) -> str | None:
-        """Why the film ended early, or None."""
-        return self._film.failure if self._film is not None else None
-
-    @property
-    def written(self) -> int:
-        """Frames in the film so far."""
-        return self._film.written if self._film is not None else 0
-
-    @property
-    def dropped(self) -> int:
-        """Frames that came faster than they could be encoded."""
-        return self._film.dropped if self._film is not None else 0
-
-    def take(self, now: float) -> None:
-        """Look at the frame that was just drawn, if the film is due for one."""
-        period = 1.0 / self._config.fps
-        self._due_at = now if self._due_at is None else self._due_at
-        if now < self._due_at - 0.25 * period:
-            return
-        self._due_at = max(self._due_at, now - period) + period
-        pixels, at, self._read_at = self._renderer.read(), self._read_at, now
-        if pixels is None:
-            return
-        if self._film is None:
-            size = self._renderer.size
-            self._film = FilmWriter(
-                self.path, size, self._config.fps, quality=self._config.quality, preset=self._config.preset
+            self._container = av.open(
+                str(self.path),
+                "w",
+                format="mp4",
+                options={
+                    "movflags": "frag_keyframe+empty_moov+default_base_moof",
+                    "flush_packets": "1",
+                    "frag_duration": str(int(_FRAGMENT_S * 1e6)),
+                },
             )
-        self._film.submit(pixels, now if at is None else at)
+            self._container.metadata["comment"] = SYNTHETIC_NOTE
+            self._stream = self._open_stream(quality, preset)
+            self._container.start_encoding()
+        except (OSError, ValueError, av.FFmpegError) as error:
+            raise DisplayError(f"cannot record to {self.path}: {error}; choose another file with --record") from error
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
 
-    def close(self) -> None:
-        """Finish the file."""
-        if self._film is not None:
-            self._film.close()
+    def submit(self, rgb: NDArray[np.uint8], at: float | None = None) -> None:
+        """Hand a frame over; returns at once.
 
-
-class ContactSheet:
-    """Keeps a few frames spread over the whole run and writes them as one PNG at the end."""
-
-    EVERY_S = 0.1
-
-    def __init__(self, path: Path | str, renderer: Renderer) -> None:
-        self.path = Path(path)
-        self._renderer = renderer
-        self._sampler = FrameSampler()
-        self._began: float | None = None
-        self._due_at = 0.0
-
-    def take(self, now: float) -> None:
-        """Look at the frame that was just drawn, ten times a second."""
-        if self._began is None:
-            self._began = self._due_at = now
-        if now < self._due_at:
+        Args:
+            rgb: (h, w, 3) RGB or (h, w, 4) RGBA, uint8, top row first; not changed afterwards by anyone.
+            at: Monotonic seconds of the frame; now if None. Frames closer than the film's rate are left out.
+        """
+        at = self._now() if at is None else at
+        if self._first_at is None:
+            self._first_at = at
+        position = (at - self._first_at) * float(self._rate)
+        if position < self._last_index + 0.3 or self.failure is not None:
             return
-        self._due_at = now + self.EVERY_S
-        pixels = self._renderer.read()
-        if pixels is not None:
-            self._sampler.offer(pixels, now - self._began)
+        index = self._last_index = max(round(position), self._last_index + 1)
+        with self._changed:
+            if self._closing:
+                return
+            if self._waiting is not None:
+                self.dropped += 1
+            self._waiting = (index, rgb)
+            self._changed.notify()
 
-    def close(self) -> None:
-        """Write the sheet, if there was a frame."""
-        if self._sampler.frames:
-            write_contact_sheet(self._sampler.frames, self.path)
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Write what waits and finish the file. May be called twice."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def _open_stream(self, quality: int, preset: str) -> Any:
+        stream: Any = self._container.add_stream("libx264", rate=self._rate)
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = 1 / self._rate
+        context.gop_size = max(1, round(float(self._rate) * _FRAGMENT_S))
+        context.thread_count = 1  # the networks need the other cores more
+        context.options = {"crf": str(quality), "preset": preset, "tune": "zerolatency"}
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_range = _LIMITED_RANGE  # as players expect
+        return stream
+
+    def _run(self) -> None:
+        import av
+        from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+        reformatter = VideoReformatter()
+        try:
+            while (item := self._next()) is not None:
+                index, pixels = item
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[2] == 4 else "rgb24")
+                frame = reformatter.reformat(
+                    frame,
+                    *self._size,
+                    format="yuv420p",
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                )
+                frame.pts = index
+                frame.time_base = 1 / self._rate
+                for packet in self._stream.encode(frame):
+                    self._container.mux(packet)
+                self.written += 1
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            self._container.close()
+        except (OSError, ValueError, av.FFmpegError) as error:
+            self.failure = f"recording to {self.path} ended after {self.written} frames: {error}"
+
+    def _next(self) -> tuple[int, NDArray[np.uint8]] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None or self._closing)
+            item, self._waiting = self._waiting, None
+            return item

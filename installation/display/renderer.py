@@ -28,7 +28,7 @@ from installation.display.surface import screen_from_canvas, upright_size
 
 
 class Renderer:
-    """Owns every GL object of the show. One thread, the context's; `close` before the window closes."""
+    """Owns every GL object of the show. One thread, the context's; `release` before the window closes."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class Renderer:
             self._read_last = self._reader.take()
         return self._reader.take(newest=True) if now else self._read_last
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Give every GL object back."""
         self._reflection.release()
         for framebuffer in (self._canvas, self._rows):

@@ -74,14 +74,6 @@ class Window(Protocol):
         """Handle what the system sent; returns what keys asked for since the last call."""
         ...
 
-    def close_soon(self) -> None:
-        """Make `should_close` true; `close` itself is left to who opened."""
-        ...
-
-    def toggle_fullscreen(self) -> None:
-        """Cover the monitor, or return to the window as it was."""
-        ...
-
     def swap(self) -> None:
         """Show what was drawn. Waits for the screen if it has one and `vsync` is on."""
         ...
@@ -131,7 +123,6 @@ class HeadlessWindow:
         self.name = f"no screen, {self.ctx.info['GL_RENDERER']}"
         self._size = config.size
         self._hz = config.hz
-        self._leaving = False
         self._closed = False
 
     @property
@@ -151,19 +142,12 @@ class HeadlessWindow:
 
     @property
     def should_close(self) -> bool:
-        """Whether it was asked to close."""
-        return self._closed or self._leaving
+        """Whether it was closed."""
+        return self._closed
 
     def poll(self) -> list[Event]:
         """Nobody presses keys."""
         return []
-
-    def close_soon(self) -> None:
-        """Make `should_close` true."""
-        self._leaving = True
-
-    def toggle_fullscreen(self) -> None:
-        """There is no screen to cover."""
 
     def swap(self) -> None:
         """Drop GL objects that Python no longer knows."""
@@ -256,16 +240,10 @@ class GlfwWindow:
             self._look_again_at = now + 1.0
             self._follow_monitor()
         events, self._events = self._events, []
+        if "fullscreen" in events:
+            self._wants_fullscreen = not self._wants_fullscreen
+            self._place()
         return events
-
-    def close_soon(self) -> None:
-        """Make `should_close` true; `close` itself is left to who opened."""
-        self._glfw.set_window_should_close(self._handle, True)
-
-    def toggle_fullscreen(self) -> None:
-        """Cover the monitor, or return to the window as it was."""
-        self._wants_fullscreen = not self._wants_fullscreen
-        self._place()
 
     def swap(self) -> None:
         """Show the picture, then drop GL objects that Python no longer knows."""
