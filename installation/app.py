@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import os
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from engines.runtime.paths import find_pack
 from installation.config import Config, load_config
 from installation.devices.eye_record import eye_fields, read_message
 from installation.devices.sources import SourceState, choose_source
-from installation.display.headless import has_display
+from installation.display.window import has_screen
 from installation.errors import ConfigError, DeviceError
 from installation.report import write_report
 from installation.runtime.board import Heartbeat, StopFlag
@@ -98,7 +99,7 @@ class Run:
 
     def _settle(self, options: RunOptions) -> RunOptions:
         """Without a screen, a plain run makes a short film instead: something to look at."""
-        if options.headless or has_display():
+        if options.headless or has_screen():
             return options
         tell_on_stderr("no display found: drawing without one, through EGL")
         options = replace(options, headless=True)
@@ -115,8 +116,6 @@ class Run:
         slot = SharedSlot(eye_fields(self.crop_size, camera.max_side_px))
         receiver, sender = context.Pipe(duplex=False)
         memory = MemoryWatch(_MEMORY_SETTLES_S)
-        import time
-
         task = ShowTask(self.config, self.pack, slot.layout, self.options, time.monotonic())
         eye_arguments = (
             slot.layout,
@@ -126,13 +125,13 @@ class Run:
             self.crop_size,
             stop,
             eye_beat,
-            self.options.as_fast_as_possible,
         )
+        keywords = {"as_fast_as_possible": self.options.as_fast_as_possible}
         supervisor = Supervisor(
             context,
             [
                 Child("show", call, (_SHOW, task, stop, show_beat, sender), show_beat),
-                Child("eye", call, (_EYE, *eye_arguments), eye_beat, _EYE_POLICY),
+                Child("eye", call, (_EYE, *eye_arguments), eye_beat, _EYE_POLICY, keywords),
             ],
             stop,
             tell_on_stderr,

@@ -103,16 +103,14 @@ def check_pack(config: Config, name: str | None) -> str:
 
 def check_display(config: Config) -> str:
     """A window on the chosen monitor (or EGL), and every shader."""
-    from installation.display.headless import has_display
-    from installation.display.looks import look_names
     from installation.display.renderer import Renderer
-    from installation.display.window import open_window
+    from installation.display.window import has_screen, open_window
 
-    window = open_window(config.display, headless=not has_display())
+    window = open_window(config.display, headless=not has_screen())
     try:
         renderer = Renderer(window.ctx, config.display, config.captions)
-        renderer.close()
-        return f"{window.name}, {window.size_px[0]}x{window.size_px[1]}, {len(look_names(config.display))} looks"
+        renderer.release()
+        return f"{window.name}, {window.size_px[0]}x{window.size_px[1]}"
     finally:
         window.close()
 
@@ -152,10 +150,9 @@ def check_camera(config: Config, source: str | None) -> str:
 
 def check_faces() -> str:
     """MediaPipe starts and runs."""
-    from installation.devices.config import FacesConfig
     from installation.devices.landmarks import FaceFinder
 
-    finder = FaceFinder(FacesConfig())
+    finder = FaceFinder()
     try:
         finder.find(np.zeros((128, 128, 3), np.uint8), 0.0)
     finally:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from installation.config import Config
 from installation.core.instrument import Instrument
@@ -20,8 +18,9 @@ from installation.core.pacing import Pacer
 from installation.core.visit import Stage, Visit, VisitState
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS, OverlayData, Picture, Scene
-from installation.display.window import Window
+from installation.display.window import KEYS_HELP, Window
 from installation.errors import MirrorError
+from installation.film import Film
 from installation.reflection import Reflection, ReflectionThread, Wish
 from installation.report import ShowFigures
 from installation.runtime.slots import SharedSlot
@@ -32,22 +31,6 @@ FACE_STALE_S = 0.5
 _SNAP_BLEND = 1.25  # below this ratio of inference to display period, pictures are shown as they come
 _RATE_WEIGHT = 0.2
 _BLACKOUT_S = 0.4
-_KEYS = {
-    "Esc, Q": "quit",
-    "F": "fullscreen",
-    "V": "next view",
-    "T": "next target",
-    "Space": "freeze",
-    "S": "snapshot, where enabled",
-    "F1": "this overlay",
-}
-
-
-class FrameSink(Protocol):
-    """Takes finished frames: the recorder, the contact sheet."""
-
-    def take(self, now: float) -> None:
-        """Look at the frame that was just drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +60,11 @@ class Show:
         instrument: Instrument,
         figures: ShowFigures,
         targets: Mapping[str, str],
+        film: Film,
         *,
-        sinks: tuple[FrameSink, ...] = (),
+        overlay: bool = False,
+        started_at: float | None = None,
         on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
-        on_snapshot_key: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -90,14 +74,15 @@ class Show:
         self._thread = thread
         self._instrument = instrument
         self._figures = figures
-        self._sinks = sinks
+        self._film = film
         self._on_stage = on_stage
-        self._on_snapshot_key = on_snapshot_key
         self._clock = clock
         self._visit = Visit(config.visit.times())
         self._captions = targets
         self._targets = tuple(targets)
-        self._overlay = False
+        self._overlay = overlay
+        self._grid = False
+        self._quit = False
         self._notice = ""
         self._last_sequence = 0
         self._last_face_sequence = 0
@@ -109,7 +94,7 @@ class Show:
         self._interval_s = 0.0
         self._series_shown = False
         self._black = 0.0
-        self._began = clock()
+        self._began = clock() if started_at is None else started_at
 
     def run(self, should_stop: Callable[[], bool], beat: Callable[[int], None], seconds: float | None = None) -> None:
         """Draw until the window closes, `should_stop`, or `seconds` have passed since the curtain.
@@ -117,10 +102,10 @@ class Show:
         Raises:
             MirrorError: What ended the neural thread, with its cause.
         """
-        pacer = Pacer(self._config.display.hz) if self._window.headless else None
+        pacer = Pacer(self._window.hz) if self._window.framebuffer is None else None
         curtain: float | None = None
         last = self._clock()
-        while not (should_stop() or self._window.should_close):
+        while not (should_stop() or self._quit or self._window.should_close):
             if pacer is not None:
                 time.sleep(pacer.wait_s(self._clock()))
             now = self._clock()
@@ -166,19 +151,19 @@ class Show:
             freeze=bool(snapshot["/mirror/freeze"]),
             look=str(snapshot["/mirror/look"]),
             uniforms=snapshot.uniforms(),
-            overlay=self._overlay_data(faces, visit) if self._overlay else None,
+            overlay=self._overlay_data(faces, visit) if self._overlay or self._grid else None,
         )
         began = self._clock()
-        self._renderer.draw(scene)
+        self._renderer.draw(scene, self._window.size_px)
+        if self._window.framebuffer is not None:
+            self._renderer.present(self._window.framebuffer)
         drawn = self._clock()
-        for sink in self._sinks:
-            sink.take(now)
+        self._film.take(now)
         kept = self._clock()
         self._window.swap()
         swapped = self._clock()
         self._figures.stages.add("draw", drawn - began)
-        if self._sinks:
-            self._figures.stages.add("record", kept - drawn)
+        self._figures.stages.add("record", kept - drawn)
         self._figures.stages.add("swap", swapped - kept)
         self._figures.visits = visit.visits
         return swapped
@@ -241,7 +226,7 @@ class Show:
 
     def _blend(self, now: float) -> float:
         """How far the newest picture has come; at once where the networks keep up with the screen."""
-        period = 1.0 / self._config.display.hz
+        period = 1.0 / self._window.hz
         if self._before is None or self._interval_s <= _SNAP_BLEND * period:
             return 1.0
         return float(np.clip((now - self._arrived_at + period) / self._interval_s, 0.0, 1.0))
@@ -286,9 +271,7 @@ class Show:
         snapshot = self._instrument.snapshot
         for event in self._window.poll():
             if event == "quit":
-                self._window.close_soon()
-            elif event == "fullscreen":
-                self._window.toggle_fullscreen()
+                self._quit = True
             elif event == "view":
                 views = self._instrument.table["/mirror/view"].choices
                 following = views[(views.index(str(snapshot["/mirror/view"])) + 1) % len(views)]
@@ -298,9 +281,11 @@ class Show:
             elif event == "freeze":
                 self._instrument.set("/mirror/freeze", not snapshot["/mirror/freeze"], "operator", now)
             elif event == "snapshot":
-                self._on_snapshot_key()
+                self._notice = self._film.snapshot()
             elif event == "help":
                 self._overlay = not self._overlay
+            elif event == "grid":
+                self._grid = not self._grid
 
     def _overlay_data(self, faces: Faces, visit: VisitState) -> OverlayData:
         figures = self._figures.summary()
@@ -315,10 +300,4 @@ class Show:
         }
         if self._targets:
             values["target"] = self._targets[visit.target % len(self._targets)]
-        return OverlayData(self._figures.stages.recent(), values, _KEYS, self._notice)
-
-
-def as_pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn one generator picture (3, r, r) in [-1, 1] into (r, r, 3) uint8 RGB, rounded and clamped."""
-    scaled = np.clip((image + 1.0) * 127.5 + 0.5, 0.0, 255.0)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0).astype(np.uint8))
+        return OverlayData(self._figures.stages.recent(), values, KEYS_HELP, self._notice, grid=self._grid)

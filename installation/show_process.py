@@ -8,8 +8,10 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from engines.runtime import Pack, load_pack
@@ -19,18 +21,18 @@ from installation.core.controls import ControlTable, control_table
 from installation.core.instrument import Instrument
 from installation.core.morph import Morph
 from installation.display.looks import look_controls, look_names
-from installation.display.recorder import ContactSheet, Recorder
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS
 from installation.display.window import Window, open_window
 from installation.errors import EngineError, MirrorError
+from installation.film import Film
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.board import Heartbeat, StopFlag
 from installation.runtime.progress import Progress
 from installation.runtime.slots import SharedSlot
 from installation.runtime.supervisor import tell_on_stderr
-from installation.show import FrameSink, Show
+from installation.show import Show
 
 SERIES = 5
 """How many targets the series shows: the five of the original work."""
@@ -42,7 +44,8 @@ def main(task: ShowTask, stop: StopFlag, beat: Heartbeat, report: Connection) ->
     """Body of the process. Errors for people are told in a sentence and become the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which asks us to stop
     figures = ShowFigures()
-    code, about = 0, {}
+    code = 0
+    about: dict[str, Any] = {}
     try:
         about = _play(task, stop, beat, figures)
     except MirrorError as error:
@@ -61,24 +64,36 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         targets = _series_targets(config, pack)
         eye = SharedSlot(layout=task.eye)
         stack.callback(eye.close)
-        window = open_window(config.display, headless=options.headless)
-        stack.callback(window.close)
         thread = _start_thread(config, pack, tuple(targets), eye, figures)
         stack.callback(_end_thread, thread)
+        window = open_window(config.display, headless=options.headless)
+        stack.callback(window.close)
         renderer = Renderer(window.ctx, config.display, config.captions)
-        stack.callback(renderer.close)
+        stack.callback(renderer.release)
         instrument = Instrument(_table(config, pack), now=time.monotonic())
         for control, value in (("view", options.view or config.display.view), ("look", config.display.look)):
             _demand(instrument, f"/mirror/{control}", value)
-        sinks = _sinks(task, window, stack)
-        show = Show(config, window, renderer, eye, thread, instrument, figures, targets, sinks=sinks)
-        about = {"backend": pack.backend.name, "pack": pack.name, "size": list(window.size_px)}
+        film = _film(task, window, renderer)
+        stack.callback(film.close)
+        show = Show(
+            config,
+            window,
+            renderer,
+            eye,
+            thread,
+            instrument,
+            figures,
+            targets,
+            film,
+            overlay=options.overlay,
+            started_at=task.started_at,
+        )
         if options.headless and options.seconds is not None:
             with Progress(int(options.seconds * 10), "rendering") as progress:
-                show.run(stop.is_set, _with_progress(beat, progress, figures), options.seconds)
+                show.run(stop.is_set, _with_progress(beat, progress), options.seconds)
         else:
             show.run(stop.is_set, beat.beat, options.seconds)
-        return about
+        return {"backend": pack.backend.name, "pack": pack.name, "size": list(window.size_px)}
 
 
 def _series_targets(config: Config, pack: Pack) -> dict[str, str]:
@@ -132,20 +147,19 @@ def _demand(instrument: Instrument, address: str, value: str) -> None:
         raise EngineError(outcome.reason)
 
 
-def _sinks(task: ShowTask, window: Window, stack: ExitStack) -> tuple[FrameSink, ...]:
-    options, sinks = task.options, []
-    if options.record is not None:
-        recorder = Recorder(options.record, window, task.config.record)
-        stack.callback(recorder.close)
-        sinks.append(recorder)
-    if options.sheet is not None:
-        sheet = ContactSheet(options.sheet, window)
-        stack.callback(sheet.close)
-        sinks.append(sheet)
-    return tuple(sinks)
+def _film(task: ShowTask, window: Window, renderer: Renderer) -> Film:
+    options, display, record = task.options, task.config.display, task.config.record
+    return Film(
+        renderer,
+        window.size_px,
+        record,
+        film=options.record or (Path(record.path) if record.path else None),
+        sheet=options.sheet,
+        snapshots=Path(display.snapshot_folder) if display.snapshots else None,
+    )
 
 
-def _with_progress(beat: Heartbeat, progress: Progress, figures: ShowFigures) -> Any:
+def _with_progress(beat: Heartbeat, progress: Progress) -> Callable[[int], None]:
     began = time.monotonic()
 
     def count(frames: int) -> None:

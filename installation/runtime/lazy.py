@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 
-def call(where: str, *args: Any) -> Any:
-    """Call `"package.module:function"` with `args`. Only for names written in our own code."""
+def call(where: str, *args: Any, **keywords: Any) -> Any:
+    """Call `"package.module:function"`. Only for names written in our own code."""
     module, _, name = where.partition(":")
-    return getattr(importlib.import_module(module), name)(*args)
+    return getattr(importlib.import_module(module), name)(*args, **keywords)

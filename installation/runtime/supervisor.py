@@ -10,7 +10,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from multiprocessing.context import SpawnContext
@@ -92,6 +92,7 @@ class Child:
         args: What it gets; must survive pickling to a spawned process.
         heartbeat: Where it tells its progress.
         policy: How it is watched; None: never restarted, its end is the end of the show.
+        keywords: Further arguments, by name.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Child:
     args: Sequence[Any]
     heartbeat: Heartbeat
     policy: Policy | None = None
+    keywords: Mapping[str, Any] = field(default_factory=dict)
     process: BaseProcess | None = field(default=None, init=False)
     watch: Watch | None = field(default=None, init=False)
 
@@ -175,7 +177,9 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         child.heartbeat.reset()
-        child.process = self._context.Process(target=child.target, args=tuple(child.args), name=f"mirror-{child.name}")
+        child.process = self._context.Process(
+            target=child.target, args=tuple(child.args), kwargs=dict(child.keywords), name=f"mirror-{child.name}"
+        )
         child.process.start()
 
     def _note(self, text: str) -> None:
