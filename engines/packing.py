@@ -125,6 +125,7 @@ def write_pack(
     encoder: Mapping[str, Any] | None = None,
     architecture: Mapping[str, Any] | None = None,
     golden: Mapping[str, NDArray[Any]] | None = None,
+    bands: Mapping[str, tuple[int, int]] | None = None,
     batches: Sequence[int] = (1, 5),
     precision: str = "fp32",
     replace: bool = False,
@@ -136,6 +137,7 @@ def write_pack(
         destination: The folder to make. Its parent is made if missing.
         parts: Files of the pack, written in order: `generator.onnx`, `mapping.onnx`, ... `targets/...` too.
         w_avg: (w_dim,) or (num_ws, w_dim); stored as (num_ws, w_dim).
+        bands: Rows of coarse, middle and fine where StyleGAN's own split does not fit.
         replace: Put the new pack in the place of an existing one; otherwise an existing folder is an error.
         progress: Advanced by one after each part.
 
@@ -161,7 +163,7 @@ def write_pack(
         "num_ws": num_ws,
         "w_dim": w_dim,
         "z_dim": z_dim,
-        "bands": band_table(num_ws),
+        "bands": {k: list(v) for k, v in bands.items()} if bands is not None else band_table(num_ws),
         "encoder": dict(encoder) if encoder is not None else None,
         "batches": list(batches),
         "precision": precision,

@@ -1,0 +1,131 @@
+"""Turn trained networks into the default pack: graphs, average, directions, golden vectors, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engines.export.torch_export import export_onnx
+from engines.faces.parameters import NAMES
+from engines.packing import Direction, Licence, write_pack
+from engines.training.directions import AXES, SAMPLES, fit_direction
+from engines.training.encoder import CROP_SIZE, Encoder
+from engines.training.features import Copula
+from engines.training.generator import PortraitModel
+from engines.training.networks import Readout
+from engines.training.portrait import portrait_samples
+from installation.core.types import NUM_LANDMARKS
+
+AVERAGE_SAMPLES = 10_000
+LICENCE_TEXT = """These weights were trained by Machine Reflections on its own procedural portraits alone.
+No photograph of any person was used. They are licensed, with the project, under the Apache License, Version 2.0:
+https://www.apache.org/licenses/LICENSE-2.0
+"""
+
+
+class MappingGraph(nn.Module):
+    """z -> W+: copula, features, row networks."""
+
+    def __init__(self, model: PortraitModel, copula: Copula) -> None:
+        super().__init__()
+        self.model, self.copula = model, copula
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.model.latents(self.copula(z))
+
+
+class ReadoutGraph(nn.Module):
+    """W+ -> portrait parameters in their own units and ranges."""
+
+    def __init__(self, model: PortraitModel, readout: Readout) -> None:
+        super().__init__()
+        self.features, self.readout = model.features, readout
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        return self.features.invert(self.readout(w_plus))
+
+
+@torch.no_grad()
+def write_default_pack(
+    destination: Path, model: PortraitModel, encoder: Encoder, readout: Readout, provenance: MappingType[str, Any]
+) -> Path:
+    """Write the pack folder, in place of an older one.
+
+    Args:
+        destination: The folder.
+        model: Averaged generator and mapping.
+        encoder: Trained for the same features; it takes the mapping of `model`.
+        readout: Trained on the mapping of `model`.
+        provenance: Recipe, samples, seeds and figures.
+    """
+    arch = model.arch
+    people = portrait_samples()
+    mapping = MappingGraph(model, Copula(people)).eval()
+    reading = ReadoutGraph(model, readout).eval()
+    encoder.mapping, encoder.features = model.mapping, model.features
+    encoder.eval()
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(AVERAGE_SAMPLES, len(NAMES), generator=rng)
+    w_avg = torch.cat([mapping(piece) for piece in z.split(500)]).mean(0)
+    parameters = torch.from_numpy(people[:SAMPLES])
+    directions = {
+        axis.name: Direction(
+            fit_direction(model, axis, parameters), axis.unit, axis.low, axis.high,
+            f"mean effect of {', '.join(axis.parts)} over {SAMPLES} procedural people",
+        )
+        for axis in AXES
+    }  # fmt: skip
+    w_shape: tuple[int | str, ...] = ("n", arch.num_ws, arch.w_dim)
+    return write_pack(
+        destination,
+        name="default",
+        resolution=arch.resolution,
+        num_ws=arch.num_ws,
+        w_dim=arch.w_dim,
+        z_dim=len(NAMES),
+        bands={"coarse": (0, arch.coarse_rows), "middle": (arch.coarse_rows, 5), "fine": (5, arch.num_ws)},
+        parts={
+            "generator.onnx": lambda path: export_onnx(model.generator, {"w_plus": w_shape}, ["image"], path),
+            "encoder.onnx": lambda path: export_onnx(
+                encoder,
+                {"crop": ("n", 3, CROP_SIZE, CROP_SIZE), "landmarks": ("n", NUM_LANDMARKS, 3)},
+                ["w_plus"],
+                path,
+            ),
+            "mapping.onnx": lambda path: export_onnx(mapping, {"z": ("n", len(NAMES))}, ["w_plus"], path),
+            "readout.onnx": lambda path: export_onnx(reading, {"w_plus": w_shape}, ["parameters"], path),
+        },
+        w_avg=w_avg.numpy(),
+        directions=directions,
+        encoder={"input_size": CROP_SIZE, "landmarks": True},
+        architecture={"generator": asdict(arch), "readout": {"parameters": list(NAMES)}},
+        golden=_golden(model, encoder, mapping, reading, z),
+        provenance=dict(provenance),
+        licence=Licence("Apache-2.0", LICENCE_TEXT, commercial_use=True),
+        replace=True,
+    )
+
+
+def _golden(
+    model: PortraitModel, encoder: Encoder, mapping: MappingGraph, reading: ReadoutGraph, z: Tensor
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Inputs and outputs of each graph that every back-end must reproduce."""
+    w_plus = mapping(z[:2])
+    crop = model.generator(w_plus)
+    if crop.shape[-1] != CROP_SIZE:
+        crop = nn.functional.interpolate(crop, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
+    landmarks = encoder.space.invert(torch.zeros(2, len(encoder.space.scale)))
+    landmarks[1] += 0.01
+    golden = {
+        "mapping.in.z": z[:2], "mapping.out.w_plus": w_plus,
+        "generator.in.w_plus": w_plus, "generator.out.image": model.generator(w_plus),
+        "encoder.in.crop": crop, "encoder.in.landmarks": landmarks, "encoder.out.w_plus": encoder(crop, landmarks),
+        "readout.in.w_plus": w_plus, "readout.out.parameters": reading(w_plus),
+    }  # fmt: skip
+    return {name: value.numpy().astype(np.float32) for name, value in golden.items()}
