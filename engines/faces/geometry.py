@@ -76,7 +76,8 @@ class Camera:
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project (n, 3) head-space points to (n, 2) image-plane positions, y up."""
         world = (points - PIVOT) @ self.rotation.T + PIVOT
-        return np.asarray(world[:, :2] / (self.distance - world[:, 2:3]))
+        plane: NDArray[np.float64] = world[:, :2] / (self.distance - world[:, 2:3])
+        return plane
 
     def to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project (n, 3) head-space points to (n, 2) crop units, y down."""
@@ -86,11 +87,12 @@ class Camera:
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """Make the world_from_head rotation of three angles in degrees: pitch first, then yaw, then roll."""
-    y, p, r = np.deg2rad([yaw, pitch, roll])
+    y, p, r = np.deg2rad([yaw, pitch, -roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x)
+    turn: NDArray[np.float64] = about_z @ about_y @ about_x
+    return turn
 
 
 def anchors(p: Parameters) -> Anchors:
@@ -102,34 +104,43 @@ def anchors(p: Parameters) -> Anchors:
     age, smile = g("age"), g("smile")
     joy, sorrow = max(smile, 0.0), max(-smile, 0.0)
     nose_base_y = -1.75 - 0.85 * g("nose_length")
-    nose_tip_y = nose_base_y + 0.8 + 0.75 * g("nose_tip")
+    nose_tip_y = nose_base_y + 0.8 + 0.95 * g("nose_tip")
     mouth_y = nose_base_y - 2.4 - 0.8 * g("nose_mouth_distance")
     mouth_stretch = 0.17 * g("mouth_width") + 0.22 * joy - 0.10 * sorrow - 0.13 * g("mouth_open") - 0.30 * g("pucker")
     wink, eyes = g("wink"), g("eyes_open")
     return Anchors(
         eye_x=3.2 + 0.42 * g("eye_distance"),
         eye_y=EYE_HEIGHT,
-        brow_y=4.5 + 0.85 * g("brow_distance") + 0.6 * g("brow_raise") + 0.7 * max(eyes - 1.0, 0.0),
+        brow_y=4.5
+        - 0.22 * g("masculinity")
+        + 0.85 * g("brow_distance")
+        + 0.6 * g("brow_raise")
+        + 0.7 * max(eyes - 1.0, 0.0),
         nose_base_y=nose_base_y,
         nose_tip_y=nose_tip_y,
         nose_tip_z=6.55 + 0.5 * g("nose_projection"),
-        nose_width=1.0 + 0.46 * g("nose_ratio") + 0.08 * age,
+        nose_width=1.0 + 0.08 * g("masculinity") + 0.55 * g("nose_ratio") + 0.08 * age,
         mouth_y=mouth_y,
         mouth_half_width=2.6 * (1.0 + mouth_stretch),
-        lip_gap=1.25 * g("mouth_open"),
-        lip_fullness=1.0 + 0.55 * g("lip_ratio") - 0.30 * age - 0.14 * joy + 0.35 * g("pucker"),
+        lip_gap=1.65 * g("mouth_open"),
+        lip_fullness=1.0
+        + 0.55 * g("lip_ratio")
+        - 0.08 * g("masculinity")
+        - 0.34 * age
+        - 0.14 * joy
+        + 0.35 * g("pucker"),
         chin_y=-8.05
         - 1.2 * g("chin_length")
         - 1.1 * g("face_length")
         - 0.45 * (g("nose_mouth_distance") + g("nose_length"))
-        - 1.25 * g("mouth_open"),
-        jaw_half_width=1.0 + 0.22 * g("jaw_width") + 0.05 * g("masculinity"),
-        hairline_y=9.0 + 1.3 * g("forehead") + 0.9 * g("hairline"),
+        - 1.6 * g("mouth_open"),
+        jaw_half_width=1.0 + 0.22 * g("jaw_width") + 0.13 * g("masculinity"),
+        hairline_y=8.7 + 1.3 * g("forehead") + 0.9 * g("hairline"),
         open_left=eyes * (1.0 - max(-wink, 0.0)),
         open_right=eyes * (1.0 - max(wink, 0.0)),
-        lid_upper=(0.66 + 0.25 * g("eye_ratio") + 0.08 * g("eye_size") - 0.15 * age) * (1.0 - 0.22 * joy),
-        lid_lower=0.46 + 0.15 * g("eye_ratio") + 0.05 * g("eye_size") - 0.16 * joy,
-        eye_half_width=1.56 * (1.0 + 0.08 * g("eye_size")),
+        lid_upper=(0.62 + 0.25 * g("eye_ratio") + 0.12 * g("eye_size") - 0.18 * age) * (1.0 - 0.22 * joy),
+        lid_lower=0.45 + 0.15 * g("eye_ratio") + 0.09 * g("eye_size") - 0.16 * joy,
+        eye_half_width=1.62 * (1.0 + 0.13 * g("eye_size")),
     )
 
 
@@ -192,7 +203,8 @@ def landmarks(p: Parameters, jitter: NDArray[np.float64] | None = None) -> NDArr
     """Project the true landmarks of a portrait: (len(LANDMARK_INDEX), 2) float32 in crop units, x right, y down."""
     a = anchors(p)
     tilt = 0.16 * float(p[INDEX["eye_tilt"]])
-    dx, dy = a.eye_half_width * np.cos(tilt), a.eye_half_width * np.sin(tilt)
+    visible = 0.88 * a.eye_half_width  # the lids meet a little before the opening's mathematical end
+    dx, dy = visible * np.cos(tilt), visible * np.sin(tilt)
     outer_z, inner_z = 3.2, 3.9
     points = np.array(
         [
@@ -203,7 +215,7 @@ def landmarks(p: Parameters, jitter: NDArray[np.float64] | None = None) -> NDArr
             (0.0, a.nose_tip_y, a.nose_tip_z + 0.6),
             (-a.mouth_half_width, a.mouth_y + mouth_curve(p, a, -a.mouth_half_width), MOUTH_SURFACE_Z),
             (a.mouth_half_width, a.mouth_y + mouth_curve(p, a, a.mouth_half_width), MOUTH_SURFACE_Z),
-            (0.0, a.chin_y - 0.6, 4.2 + 0.6 * float(p[INDEX["chin_projection"]])),
+            (0.0, a.chin_y - 0.35, 4.2 + 0.6 * float(p[INDEX["chin_projection"]])),
         ]
     )
     return camera(p, jitter).to_crop(points).astype(np.float32)

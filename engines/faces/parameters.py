@@ -5,7 +5,7 @@ generator must keep, and the table in `docs/PORTRAIT.md`. A vector is (NP,) floa
 
 Head space: centimetres, x toward the picture's right, y up, z toward the camera; the face looks along +z.
 Angles: yaw is positive when the face turns toward the picture's right, pitch when it looks up, roll when it tilts
-anticlockwise in the picture.
+clockwise in the picture.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _expression("gaze_y", "eyes up, relative to the head", -1.0, 1.0),
     Parameter("yaw", -35.0, 35.0, 0.0, "pose", "deg", "face turned toward the picture's right", -1),
     Parameter("pitch", -23.0, 23.0, 0.0, "pose", "deg", "face looking up"),
-    Parameter("roll", -15.0, 15.0, 0.0, "pose", "deg", "head tilted anticlockwise in the picture", -1),
+    Parameter("roll", -15.0, 15.0, 0.0, "pose", "deg", "head tilted clockwise in the picture", -1),
     Parameter("camera_distance", 45.0, 95.0, 70.0, "pose", "cm", "far camera: flat perspective"),
     _appearance("skin_tone", "dark skin: melanin from very pale to very dark", 0.0, 1.0, 0.3),
     _appearance("skin_warmth", "golden; negative, rosy", -1.0, 1.0, 0.0),

@@ -54,14 +54,13 @@ def fragment_source() -> str:
 
     def paste(match: re.Match[str]) -> str:
         line = main.count("\n", 0, match.start()) + 2
-        return f"{names if match[1] == 'parameters.generated' else _numbered(read(match[1]), len(files) - 1)}\n#line {line} 0"
+        if match[1] == "parameters.generated":
+            return f"{names}\n#line {line} 0"
+        text = read(match[1])
+        return f"#line 1 {len(files) - 1}\n{text}\n#line {line} 0"
 
     main = read("portrait.frag")
     return _INCLUDE.sub(paste, main)
-
-
-def _numbered(text: str, source: int) -> str:
-    return f"#line 1 {source}\n{text}"
 
 
 class PortraitRenderer:
@@ -77,7 +76,9 @@ class PortraitRenderer:
 
     def __init__(self, size: int, context: moderngl.Context | None = None) -> None:
         self._owned = context is None
-        self.context = moderngl.create_standalone_context(backend="egl") if context is None else context
+        if context is None:
+            context = moderngl.create_context(require=330, standalone=True, backend="egl")  # type: ignore[arg-type]
+        self.context = context
         self.size = size
         try:
             self._program = self.context.program(vertex_shader=VERTEX_SHADER, fragment_shader=fragment_source())
@@ -128,7 +129,9 @@ class PortraitRenderer:
             self.context.release()
 
     def _write(self, uniform: str, value: NDArray[np.float32]) -> None:
-        self._program[uniform].write(np.ascontiguousarray(value).tobytes())  # type: ignore[union-attr]
+        member = self._program[uniform]
+        assert isinstance(member, moderngl.Uniform)
+        member.write(np.ascontiguousarray(value).tobytes())
 
     def _read(self, p: Parameters, jitter: NDArray[np.float64] | None) -> NDArray[np.uint8]:
         self.draw(p, self._target, jitter)

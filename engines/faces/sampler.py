@@ -76,7 +76,7 @@ def sample(rng: np.random.Generator) -> Parameters:
     put("hair_darkness", rng.beta(1.5, 1.0))
     put("hair_red", sometimes(0.2, rng.random()))
     put("hair_grey", sometimes(0.3, rng.random()))
-    put("hair_length", sometimes(0.94, rng.beta(1.0, 1.25)))
+    put("hair_length", sometimes(0.95, 0.06 + 0.94 * rng.beta(1.05, 1.3)))
     put("hair_volume", rng.beta(1.6, 1.8))
     put("hair_curl", rng.beta(0.9, 1.2))
     put("hair_fade", rng.beta(1.0, 1.5))

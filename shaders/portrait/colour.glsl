@@ -11,14 +11,14 @@ vec3 ramp(vec3 a, vec3 b, vec3 c, vec3 d, vec3 e, float t) {
 }
 
 vec3 skinColour() {
-    vec3 c = ramp(vec3(0.62, 0.425, 0.34), vec3(0.57, 0.345, 0.235), vec3(0.36, 0.195, 0.115), vec3(0.165, 0.085, 0.052),
+    vec3 c = ramp(vec3(0.51, 0.335, 0.26), vec3(0.49, 0.30, 0.205), vec3(0.335, 0.185, 0.112), vec3(0.165, 0.085, 0.052),
                   vec3(0.078, 0.042, 0.030), p_skin_tone);
     vec3 golden = vec3(1.05, 0.98, 0.90), rosy = vec3(1.03, 0.94, 1.04);
     return c * mix(vec3(1.0), golden, sat(p_skin_warmth)) * mix(vec3(1.0), rosy, sat(-p_skin_warmth));
 }
 
 vec3 hairColour() {
-    vec3 blond = vec3(0.50, 0.35, 0.19), brown = vec3(0.22, 0.11, 0.05), black = vec3(0.018, 0.012, 0.010);
+    vec3 blond = vec3(0.48, 0.33, 0.17), brown = vec3(0.145, 0.072, 0.034), black = vec3(0.018, 0.012, 0.010);
     vec3 red = vec3(0.42, 0.085, 0.022), white = vec3(0.50);
     float m = p_hair_darkness;
     vec3 c = m < 0.5 ? mix(blond, brown, m * 2.0) : mix(brown, black, m * 2.0 - 1.0);

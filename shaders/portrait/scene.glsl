@@ -17,49 +17,51 @@ float beardRelief(vec3 p) {
          * (0.6 + 0.8 * noise(vec3(p.x * 2.2, p.y * 0.7, p.z * 2.2)));
 }
 
+// Distances of the parts at the last point where `map` was asked, for `materialAt`.
+float partSkin, partEye, partHair, partTeeth, partTongue, partCloth, partGlasses;
+const float ABSENT = 1e3;
+
 // Full detail, world space.
 float map(vec3 w) {
     vec3 p = headFromWorld(w);
-    float d = neckAndTorso(w);
-    float s = skin(p);
-    if (max(p_beard, p_moustache) > 0.3) s -= beardRelief(p);
-    d = smin(d, s, 1.6);
-    d = min(d, eyeballs(p));
-    if (p_mouth_open > 0.02) d = min(d, min(teeth(p), tongue(p)));
-    if (p_glasses > 0.02) d = min(d, glassesFrame(p));
-    if (p_hair_length > 0.0) d = min(d, hair(p, true));
-    return d;
+    partCloth = torso(w);
+    partSkin = skin(p);
+    if (max(p_beard, p_moustache) > 0.3) partSkin -= beardRelief(p);
+    partEye = eyeballs(p);
+    partHair = p_hair_length > 0.0 ? hair(p, true) : ABSENT;
+    partTeeth = p_mouth_open > 0.02 ? teeth(p) : ABSENT;
+    partTongue = p_mouth_open > 0.02 ? tongue(p) : ABSENT;
+    partGlasses = p_glasses > 0.02 ? glassesFrame(p) : ABSENT;
+    partSkin = smin(partSkin, smin(neck(w), partCloth + 0.7, 1.5), 1.6);
+    return min(min(min(partSkin, partCloth), min(partEye, partHair)), min(min(partTeeth, partTongue), partGlasses));
 }
 
-// Masses only, never above `map` by more than COARSE_MARGIN.
-const float COARSE_MARGIN = 0.7;
+// The masses alone; `map` is never below it by more than COARSE_MARGIN.
+const float COARSE_MARGIN = 1.2;
 float mapCoarse(vec3 w) {
     vec3 p = headFromWorld(w);
-    float d = min(neckAndTorso(w), headCoarse(p));
+    float d = min(min(neck(w), torso(w)), headCoarse(p));
     if (p_hair_length > 0.0) d = min(d, hair(p, false));
     return d;
 }
 
-int materialAt(vec3 w) {
-    vec3 p = headFromWorld(w);
-    float s = skin(p);
-    if (max(p_beard, p_moustache) > 0.3) s -= beardRelief(p);
-    float best = min(s, neck(w)) - 0.12, t;
+// Which part the point last given to `map` lies on.
+int materialAt() {
+    float best = partSkin - 0.05;
     int id = SKIN;
-    t = eyeballs(p) - 0.03; if (t < best) { best = t; id = EYE; }
-    if (p_hair_length > 0.0) { t = hair(p, true); if (t < best) { best = t; id = HAIR; } }
-    if (p_mouth_open > 0.02) {
-        t = teeth(p) - 0.03; if (t < best) { best = t; id = TEETH; }
-        t = tongue(p) - 0.03; if (t < best) { best = t; id = TONGUE; }
-    }
-    t = torso(w); if (t < best) { best = t; id = CLOTH; }
-    if (p_glasses > 0.02) { t = glassesFrame(p) - 0.05; if (t < best) { best = t; id = GLASSES; } }
+    if (partEye < best) { best = partEye; id = EYE; }
+    if (partHair < best) { best = partHair; id = HAIR; }
+    if (partTeeth < best) { best = partTeeth; id = TEETH; }
+    if (partTongue < best) { best = partTongue; id = TONGUE; }
+    if (partCloth < best) { best = partCloth; id = CLOTH; }
+    if (partGlasses < best) { best = partGlasses; id = GLASSES; }
     return id;
 }
 
-vec3 normalAt(vec3 w, float e) {
-    vec2 k = vec2(1.0, -1.0);
-    return normalize(k.xyy * map(w + k.xyy * e) + k.yyx * map(w + k.yyx * e) + k.yxy * map(w + k.yxy * e) + k.xxx * map(w + k.xxx * e));
+// Gradient by forward differences; d is map(w).
+vec3 normalAt(vec3 w, float d, float e) {
+    vec2 k = vec2(e, 0.0);
+    return normalize(vec3(map(w + k.xyy), map(w + k.yxy), map(w + k.yyx)) - d);
 }
 
 const int SHADOW_STEPS = 14;
@@ -68,8 +70,8 @@ float softShadow(vec3 origin, vec3 toLight) {
     for (int i = 0; i < SHADOW_STEPS; i++) {
         vec3 w = origin + toLight * t;
         if (length(headFromWorld(w) - HEAD_MIDDLE) > HEAD_RADIUS + 0.4) break;
-        float h = mapCoarse(w);
-        lit = min(lit, 5.0 * h / t + 0.10);
+        float h = mapCoarse(w) + 0.15;
+        lit = min(lit, 5.0 * h / t + 0.08);
         t += clamp(h, 0.35, 2.2);
         if (lit < 0.02 || t > 17.0) break;
     }

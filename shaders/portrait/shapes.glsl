@@ -39,4 +39,9 @@ float noise(vec3 x) {
                mix(mix(hash(i + vec3(0, 0, 1)), hash(i + vec3(1, 0, 1)), f.x), mix(hash(i + vec3(0, 1, 1)), hash(i + vec3(1, 1, 1)), f.x), f.y), f.z);
 }
 float noise3(vec3 p) { return noise(p) * 0.55 + noise(p * 2.1 + 3.0) * 0.3 + noise(p * 4.3 + 7.0) * 0.15; }
+
+// How much of a grain of so many cells a centimetre this picture can show without aliasing: 0 none, 1 all.
+float pixelSize;        // of one pixel at the head, cm; set by main
+float legible(float cells) { return smoothstep(1.2, 0.4, pixelSize * cells); }
+float grain(vec3 p, float cells) { return 0.5 + (noise(p) - 0.5) * legible(cells); }
 vec3 noiseVec(vec3 p) { return vec3(noise(p), noise(p + 5.2), noise(p + 11.7)) - 0.5; }
