@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from installation.config import Config, load_config
 from installation.errors import MirrorError
@@ -51,7 +52,6 @@ def check(config_path: Path | None, pack_name: str | None, source: str | None) -
         ("camera", lambda: check_camera(config, source)),
         ("faces", check_faces),
         ("OSC port", lambda: check_osc(config)),
-        ("sound", lambda: check_audio(config)),
     ]
     faults = 0
     for name, attempt in items:
@@ -154,7 +154,7 @@ def check_faces() -> str:
 
     finder = FaceFinder()
     try:
-        finder.find(np.zeros((128, 128, 3), np.uint8), 0.0)
+        finder.detect(np.zeros((128, 128, 3), np.uint8), far=True)
     finally:
         finder.close()
     return "MediaPipe runs"
@@ -168,25 +168,16 @@ def check_osc(config: Config) -> str:
         return "off"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((config.osc.bind, config.osc.port))
+            probe.bind((config.osc.host, config.osc.port))
         except OSError as error:
             raise MirrorError(
-                f"UDP {config.osc.bind}:{config.osc.port} cannot be used ({error.strerror}); "
+                f"UDP {config.osc.host}:{config.osc.port} cannot be used ({error.strerror}); "
                 "close the other program or change [osc] port"
             ) from error
-    return f"UDP {config.osc.bind}:{config.osc.port} is free"
+    return f"UDP {config.osc.host}:{config.osc.port} is free"
 
 
-def check_audio(config: Config) -> str:
-    """The microphone, where one is wanted."""
-    if not config.audio.enabled:
-        return "off"
-    from installation.devices.audio import probe_input
-
-    return probe_input(config.audio)
-
-
-def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+def _resized(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     index = (np.arange(size) * picture.shape[-1]) // size
     return np.ascontiguousarray(picture[:, :, index[:, None], index[None, :]], np.float32)
 

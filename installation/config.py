@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
+from installation.devices.instrument_config import CuesConfig, OscConfig
 from installation.display.config import CaptionConfig, DisplayConfig, RecordConfig
 from installation.errors import ConfigError
 from installation.runtime.section import Section
@@ -81,6 +82,8 @@ class Config(Section):
     display: DisplayConfig = DisplayConfig()
     captions: CaptionConfig = CaptionConfig()
     record: RecordConfig = RecordConfig()
+    osc: OscConfig = OscConfig()
+    cues: CuesConfig = CuesConfig()
 
 
 def load_config(path: Path | None) -> Config:

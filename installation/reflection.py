@@ -162,7 +162,8 @@ class _Loop:
 
         def draw(k: int) -> Latent:
             z = np.random.default_rng(seeds[k % seeds.size]).normal(size=(1, pack.manifest.z_dim))
-            return pack.map(z.astype(np.float32), owner._psi)[0]
+            latent: Latent = pack.map(z.astype(np.float32), owner._psi)[0]
+            return latent
 
         self._attract = AttractWalk(draw, owner._attract_s)
 
@@ -312,8 +313,8 @@ class _Loop:
         ):
             array[:] = 0
         for copy in self._camera:
-            for array in copy.values():
-                array[:] = 0
+            for name in copy:
+                copy[name][:] = 0
         self._face_id = 0
 
 

@@ -141,7 +141,7 @@ class Show:
         target_black = 1.0 if bool(snapshot["/mirror/blackout"]) else 0.0
         self._black += float(np.clip(target_black - self._black, -dt / _BLACKOUT_S, dt / _BLACKOUT_S))
         scene = Scene(
-            view=view if view in VIEWS else "portrait",  # type: ignore[arg-type]
+            view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
             blend=self._blend(now),
             captions=self._words(visit, wish.series),
@@ -158,7 +158,8 @@ class Show:
         if self._window.framebuffer is not None:
             self._renderer.present(self._window.framebuffer)
         drawn = self._clock()
-        self._film.take(now)
+        if self._newest is not None:  # a film begins with the curtain
+            self._film.take(now)
         kept = self._clock()
         self._window.swap()
         swapped = self._clock()

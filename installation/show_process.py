@@ -26,6 +26,7 @@ from installation.display.scene import VIEWS
 from installation.display.window import Window, open_window
 from installation.errors import EngineError, MirrorError
 from installation.film import Film
+from installation.players import Players
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.board import Heartbeat, StopFlag
@@ -70,9 +71,11 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         stack.callback(window.close)
         renderer = Renderer(window.ctx, config.display, config.captions)
         stack.callback(renderer.release)
-        instrument = Instrument(_table(config, pack), now=time.monotonic())
+        instrument = Instrument(_table(config, pack), hold_s=config.osc.hold_s, now=time.monotonic())
         for control, value in (("view", options.view or config.display.view), ("look", config.display.look)):
             _demand(instrument, f"/mirror/{control}", value)
+        players = Players(config, instrument, tell_on_stderr)
+        stack.callback(players.stop)
         film = _film(task, window, renderer)
         stack.callback(film.close)
         show = Show(
@@ -86,6 +89,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             targets,
             film,
             overlay=options.overlay,
+            on_stage=lambda stage, now: players.announce(stage),
             started_at=task.started_at,
         )
         if options.headless and options.seconds is not None:
