@@ -302,7 +302,7 @@ class _Loop:
 
     def _forget(self) -> None:
         """Wipe all that is known of the visitor."""
-        for array in (
+        for latent in (
             self._visitor,
             self._encoded,
             self._crop,
@@ -311,10 +311,10 @@ class _Loop:
             self._shown,
             *self._encoder_in.values(),
         ):
-            array[:] = 0
+            latent[:] = 0
         for copy in self._camera:
-            for name in copy:
-                copy[name][:] = 0
+            for values in copy.values():
+                values[:] = 0
         self._face_id = 0
 
 

@@ -44,6 +44,7 @@ _JOIN_S = 2.0
 def main(task: ShowTask, stop: StopFlag, beat: Heartbeat, report: Connection) -> None:
     """Body of the process. Errors for people are told in a sentence and become the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which asks us to stop
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())  # so nothing recorded is lost
     figures = ShowFigures()
     code = 0
     about: dict[str, Any] = {}
