@@ -302,16 +302,11 @@ class _Loop:
 
     def _forget(self) -> None:
         """Wipe all that is known of the visitor."""
-        for latent in (
-            self._visitor,
-            self._encoded,
-            self._crop,
-            self._morphed,
-            self._each,
-            self._shown,
-            *self._encoder_in.values(),
-        ):
-            latent[:] = 0
+        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._shown):
+            latent[:] = 0.0
+        for tensor in self._encoder_in.values():
+            tensor[:] = 0.0
+        self._crop[:] = 0
         for copy in self._camera:
             for values in copy.values():
                 values[:] = 0
