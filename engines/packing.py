@@ -5,7 +5,7 @@ the training, goes through `write_pack`:
 
     write_pack(
         Path("packs/mine"), name="mine", resolution=256, num_ws=14, w_dim=512, z_dim=512,
-        parts={                                   # file name -> a file to copy, or a function that writes the path given
+        parts={                                   # file name -> a file to copy, or a function that writes a path
             "generator.onnx": lambda path: export_onnx(generator, {"w_plus": ("n", 14, 512)}, ["image"], path),
             "mapping.onnx": Path("build/mapping.onnx"),
             "encoder.onnx": Path("build/encoder.onnx"),
@@ -24,8 +24,8 @@ the training, goes through `write_pack`:
 The folder is built beside its destination under a hidden name, every file is flushed to the disk, `pack.json` (with the
 SHA-256 of the others) comes last, and one rename makes the pack appear. Whatever interrupts it, there is no half pack.
 
-Golden vectors (`golden.npz`) are named `<part>.in.<input>` and `<part>.out.<output>`. Where an image would be large, only
-a window of it is kept: `<part>.window` is then (top, left) int64, and `<part>.out.image` has the window's size.
+Golden vectors (`golden.npz`) are named `<part>.in.<input>` and `<part>.out.<output>`. Where an image would be large,
+only a window of it is kept: `<part>.window` is then (top, left) int64, and `<part>.out.image` has the window's size.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def write_pack(
     directions: Mapping[str, Direction] | None = None,
     encoder: Mapping[str, Any] | None = None,
     architecture: Mapping[str, Any] | None = None,
-    golden: Mapping[str, NDArray[Any]] | None = None,
+    golden: Mapping[str, NDArray[Any]] | Callable[[], Mapping[str, NDArray[Any]]] | None = None,
     bands: Mapping[str, tuple[int, int]] | None = None,
     batches: Sequence[int] = (1, 5),
     precision: str = "fp32",
@@ -138,6 +138,7 @@ def write_pack(
         parts: Files of the pack, written in order: `generator.onnx`, `mapping.onnx`, ... `targets/...` too.
         w_avg: (w_dim,) or (num_ws, w_dim); stored as (num_ws, w_dim).
         bands: Rows of coarse, middle and fine where StyleGAN's own split does not fit.
+        golden: Golden vectors, or a function that computes them once the parts are written.
         replace: Put the new pack in the place of an existing one; otherwise an existing folder is an error.
         progress: Advanced by one after each part.
 
@@ -189,7 +190,7 @@ def write_pack(
         np.save(folder / "w_avg.npy", np.ascontiguousarray(average))
         save_arrays(folder / "directions.npz", {label: axis.vector.astype(np.float32) for label, axis in axes.items()})
         if golden is not None:
-            save_arrays(folder / "golden.npz", golden)
+            save_arrays(folder / "golden.npz", golden() if callable(golden) else golden)
         (folder / "LICENCE.txt").write_text(licence.text, encoding="utf-8")
         seal(folder, manifest)
     return destination
