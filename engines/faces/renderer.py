@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from installation.errors import ShaderError
 
-from .geometry import ANCHOR_NAMES, PIVOT, anchor_vector, anchors, camera
+from .geometry import ANCHOR_NAMES, PIVOT, Camera, anchor_vector, anchors, camera
 from .parameters import NAMES, NP, Parameters
 
 SHADER_DIR = Path(__file__).resolve().parents[2] / "shaders" / "portrait"
@@ -88,12 +88,13 @@ class PortraitRenderer:
         self._target = self.context.simple_framebuffer((size, size), components=4)
         self._buffer = np.empty((size, size, 4), np.uint8)
 
-    def draw(self, p: Parameters, framebuffer: moderngl.Framebuffer, jitter: NDArray[np.float64] | None = None) -> None:
+    def draw(self, p: Parameters, framebuffer: moderngl.Framebuffer, view: Camera | None = None) -> None:
         """Draw one portrait into the framebuffer's viewport; the crop fills its shorter side, centred.
 
-        Colour is sRGB-encoded, alpha is 1 on the person and 0 on the background.
+        Colour is sRGB-encoded, alpha is 1 on the person and 0 on the background. `view` is the exact FFHQ crop unless
+        given; it carries the pose, so the pose in `p` counts for the crop alone.
         """
-        view = camera(p, jitter)
+        view = camera(p) if view is None else view
         width, height = framebuffer.viewport[2:]
         shorter = min(width, height)
         self._write("u_parameters", np.asarray(p, np.float32))
@@ -134,6 +135,6 @@ class PortraitRenderer:
         member.write(np.ascontiguousarray(value).tobytes())
 
     def _read(self, p: Parameters, jitter: NDArray[np.float64] | None) -> NDArray[np.uint8]:
-        self.draw(p, self._target, jitter)
+        self.draw(p, self._target, camera(p, jitter))
         self._target.read_into(self._buffer, components=4, alignment=1)
         return self._buffer[::-1]
