@@ -97,11 +97,14 @@ def _add_make(make: argparse.ArgumentParser) -> None:
     clip.add_argument("--seeds", type=_seeds, default=(0, 1, 2), metavar="0,1,2", help="seeds; the best result is kept")
     clip.add_argument("--preview", type=Path, metavar="F.png", help="a sheet that is redrawn while it runs")
     pictures = make.add_argument_group("images and diffusers", "pictures of the prompt, found, aligned and encoded")
-    pictures.add_argument("--images", type=Path, metavar="DIR", help="the artist's own pictures")
+    pictures.add_argument(
+        "--images", type=Path, metavar="DIR", help="the artist's own pictures, or one folder of them per prompt"
+    )
     pictures.add_argument("--apart", action="store_true", help="one target per face instead of their average")
     pictures.add_argument(
         "--refine", type=_count_or_none, default=0, metavar="STEPS", help="projector steps per face (0)"
     )
+    pictures.add_argument("--perceptual", metavar="WHERE", help="a CLIP whose patches judge likeness while refining")
     pictures.add_argument("--pipeline", metavar="WHERE", help="text-to-image pipeline: folder or hub name")
     pictures.add_argument("--count", type=_count, default=8, metavar="N", help="pictures per prompt (8)")
     pictures.add_argument("--diffusion-steps", type=_count, default=30, metavar="N", help="steps per picture (30)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from engines.runtime import Pack, load_pack
 from engines.runtime.targets import Target, list_targets, read_target, space_id
 from engines.targets.captions import attributes_of, read_attributes
 from engines.targets.chart import describe, draw_chart, rows_of
-from engines.targets.sheet import Block, draw_sheet
-from installation.core.controls import Value
-from installation.core.latents import Latent
-from installation.core.morph import Morph
+from engines.targets.sheet import Block, draw_sheet, save_picture
+from engines.targets.studio import morphed, sample_faces, tile_for
 from installation.errors import ConfigError, EngineError
 
 SERIES = 5
@@ -25,7 +22,6 @@ VISITOR_PSI = 0.7
 """Truncation of random visitors, as faces are usually sampled (StyleGAN, appendix B)."""
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TILE = (128, 192)  # pixels, smallest and largest
 
 
 def list_targets_of(options: argparse.Namespace) -> int:
@@ -60,7 +56,7 @@ def show(options: argparse.Namespace) -> int:
             if not options.no_chart:
                 folder = options.chart or pack.path / "targets"
                 path = folder / f"{target.name}.png"
-                _save(draw_chart(target, rows), path)
+                save_picture(draw_chart(target, rows), path)
                 print(f"  chart: {path}")
     return 0
 
@@ -72,18 +68,17 @@ def sheet(options: argparse.Namespace) -> int:
         if not targets:
             raise EngineError(f"{pack.name} has no targets yet; make some: mirror targets make")
         latents = np.stack([pack.w_avg, *(target.w_plus for target in targets)])
-        tile = min(max(pack.resolution, TILE[0]), TILE[1])
         title = f"{pack.name}: the average face and {len(targets)} targets"
         blocks = [Block(title, pack.synthesize(latents), ["w_avg", *(t.caption for t in targets)], 8)]
-        visitors = random_visitors(pack, options.visitors)
+        visitors = sample_faces(pack, options.visitors, psi=VISITOR_PSI)
         for target in _chosen(pack, options.names):
-            way = morphed(pack, visitors, target, AMOUNTS, options.mode)
+            way = morphed(pack, visitors, target.name, target.w_plus, AMOUNTS, options.mode)
             captions = [f"{amount:.2f}" for _ in visitors for amount in AMOUNTS]
             pictures = pack.synthesize(way.reshape(-1, *pack.w_avg.shape))
             blocks.append(
                 Block(f"{target.caption} ({options.mode})", pictures, captions, len(AMOUNTS) * min(len(visitors), 3))
             )
-        _save(draw_sheet(blocks, tile), options.out)
+        save_picture(draw_sheet(blocks, tile_for(pack)), options.out)
         print(options.out)
     return 0
 
@@ -93,27 +88,9 @@ def verify(options: argparse.Namespace) -> int:
     from engines.targets.verify import measure
 
     with load_pack(options.pack) as pack:
-        report = measure(pack, _chosen(pack, options.names), random_visitors(pack, options.visitors))
+        report = measure(pack, _chosen(pack, options.names), sample_faces(pack, options.visitors, psi=VISITOR_PSI))
         print(report.text())
         return 0 if report.passed else 1
-
-
-def random_visitors(pack: Pack, count: int, seed: int = 0) -> Latent:
-    """Sample visitors: (count, num_ws, w_dim), the same ones for the same seed.
-
-    Raises:
-        EngineError: If the pack has no mapping network to sample from.
-    """
-    z = np.random.default_rng(seed).standard_normal((count, pack.manifest.z_dim)).astype(np.float32)
-    return pack.map(z, psi=VISITOR_PSI)
-
-
-def morphed(pack: Pack, visitors: Latent, target: Target, amounts: Sequence[float], mode: str) -> Latent:
-    """Morph each visitor by each amount with the show's own morph: (n, amounts, num_ws, w_dim)."""
-    morph = Morph(pack.w_avg, pack.bands, {target.name: target.w_plus}, {})
-    controls: dict[str, Value] = {f"/mirror/morph/{target.name}": 1.0, "/mirror/morph_mode": mode}
-    way = [[morph.apply(v, {**controls, "/mirror/amount": amount}) for amount in amounts] for v in visitors]
-    return np.asarray(way, np.float32)
 
 
 def _chosen(pack: Pack, names: Sequence[str]) -> list[Target]:
@@ -121,16 +98,3 @@ def _chosen(pack: Pack, names: Sequence[str]) -> list[Target]:
     if missing := [name for name in names if name not in targets]:
         raise ConfigError(f"{pack.name} has no target {', '.join(missing)}; it has {', '.join(targets) or 'none yet'}")
     return [targets[name] for name in names] if names else list(targets.values())[:SERIES]
-
-
-def _save(image: object, path: Path) -> None:
-    from PIL import Image
-
-    assert isinstance(image, Image.Image)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.stem}.part.png")
-        image.save(part, optimize=True)
-        part.replace(path)
-    except OSError as error:
-        raise EngineError(f"{path} could not be written: {error.strerror or error}") from error

@@ -50,6 +50,7 @@ class Draft:
         edit: (num_ws, w_dim) float32, relative to `w_avg`.
         moves: Direction -> part of its useful range in the edit; None lets least squares find it.
         route, models, scores, doubts, seeds, steps, settings: See `Provenance`.
+        label: One of the five labels, where the curator gave one to the picture it came from.
     """
 
     edit: Latent
@@ -61,6 +62,7 @@ class Draft:
     seeds: tuple[int, ...] = ()
     steps: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
 
 def draft_from_words(
@@ -147,5 +149,5 @@ def finish(
             date=date,
         ),
         order=prompt.order if choice.order is None else choice.order,
-        label=choice.label,
+        label=choice.label or draft.label,
     )

@@ -31,7 +31,7 @@ MIN_FACE_PX = 24.0
 """Faces whose crop square is smaller hold too little to encode."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PictureFace:
     """One face of one picture, ready to be encoded.
 
@@ -137,7 +137,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 def locate(finder: FaceFinder, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     """Find the landmarks of every face in a picture, from left to right: each (478, 3) float32, pixels."""
     squares = finder.detect(picture, far=False) or finder.detect(picture, far=True)
-    found = []
+    found: list[NDArray[np.float32]] = []
     for square in squares:
         landmarks, score = finder.mesh(picture, square.quad)
         if score >= MIN_SCORE and not any(_same(landmarks, other) for other in found):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from installation.errors import EngineError
 
 INK, PAPER = "#e9e4dc", "#161412"
 GAP, CAPTION, HEAD = 6, 22, 34  # pixels: between tiles, under a tile, above a block
@@ -66,6 +70,22 @@ def as_u8(pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(n, 3, r, r) float32 RGB in [-1, 1] -> (n, r, r, 3) uint8."""
     clamped = np.clip((pictures + 1.0) * 127.5, 0.0, 255.0)
     return np.ascontiguousarray(np.rint(clamped).astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a PNG in one step: whoever looks at it meanwhile sees the former one.
+
+    Raises:
+        EngineError: If the disk refuses.
+    """
+    part = path.with_name(f".{path.stem}.part.png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(part, optimize=True)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EngineError(f"{path} could not be written: {error.strerror or error}") from error
 
 
 def _fitting(

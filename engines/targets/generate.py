@@ -1,0 +1,136 @@
+"""Prompt pictures by a text-to-image model: any pipeline of the diffusers library, by folder or hub name.
+
+Pictures are kept in a folder, one file per seed, marked as synthetic; a run that was cut off goes on with the next
+seed. What is made of them afterwards is the picture route's business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from engines.runtime.targets import ModelUsed
+from engines.targets.hub import need, weights_sha256
+from installation.errors import EngineError
+
+_PURPOSE = "making pictures of a prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOrder:
+    """What is asked of the pipeline.
+
+    Attributes:
+        prompt: The words.
+        count: Pictures.
+        steps: Denoising steps per picture.
+        first_seed: Picture i is drawn from seed `first_seed + i`.
+    """
+
+    prompt: str
+    count: int
+    steps: int
+    first_seed: int = 0
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One for each picture."""
+        return tuple(range(self.first_seed, self.first_seed + self.count))
+
+
+class PicturePipeline:
+    """A text-to-image pipeline, on the GPU where there is one.
+
+    Args:
+        where: A folder, or a name on the hub.
+
+    Raises:
+        MissingExtra: If diffusers is not installed.
+        EngineError: If there is no such pipeline, or it cannot be loaded from safetensors.
+    """
+
+    def __init__(self, where: str) -> None:
+        library = need("diffusers", _PURPOSE)
+        library.utils.logging.disable_progress_bar()
+        try:
+            if Path(where).expanduser().is_dir():
+                folder = Path(where).expanduser().resolve()
+            else:
+                folder = Path(library.DiffusionPipeline.download(where, use_safetensors=True))
+            self.name = Path(where).name
+            self.sha256 = weights_sha256(folder)
+            pipeline: Any = library.DiffusionPipeline.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise EngineError(f"{_PURPOSE}: {where} cannot be used as a pipeline: {_first_line(error)}") from error
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._pipeline = pipeline.to(self._device)
+        self._pipeline.set_progress_bar_config(disable=True)
+
+    @property
+    def used(self) -> ModelUsed:
+        """The model as a target's provenance names it."""
+        return ModelUsed(self.name, "text-to-image pipeline", self.sha256)
+
+    def fill(self, folder: Path, order: PictureOrder, advance: Callable[[str], None] = lambda name: None) -> list[Path]:
+        """Draw what is missing of an order.
+
+        Args:
+            folder: Where the pictures go, `seed_0000.png` ...; pictures of the same order are kept.
+            order: What is asked.
+            advance: Called with each file's name when it is there.
+
+        Raises:
+            EngineError: If the disk refuses; pictures that are finished are kept.
+        """
+        files = []
+        for seed in order.seeds:
+            path = folder / f"seed_{seed:04d}.png"
+            marks = {
+                "Description": order.prompt,
+                "Source": f"synthetic picture by {self.name} {self.sha256[:16]}, seed {seed}, {order.steps} steps",
+            }
+            if not _has_marks(path, marks):
+                chance = torch.Generator("cpu").manual_seed(seed)
+                made = self._pipeline(order.prompt, num_inference_steps=order.steps, generator=chance)
+                _write(made.images[0], path, marks)
+            files.append(path)
+            advance(path.name)
+        return files
+
+
+def _write(image: Image.Image, path: Path, marks: dict[str, str]) -> None:
+    info = PngImagePlugin.PngInfo()
+    for key, text in marks.items():
+        info.add_itxt(key, text)
+    part = path.with_name(f".{path.stem}.part.png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(part, pnginfo=info)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EngineError(
+            f"{path} could not be written ({error.strerror or error}); finished pictures are kept: make room and run "
+            "the same command again"
+        ) from error
+
+
+def _has_marks(path: Path, marks: dict[str, str]) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return all(image.info.get(key) == text for key, text in marks.items())
+    except (OSError, UnidentifiedImageError, SyntaxError):
+        return False
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,51 @@
+"""Unfinished work on disk: arrays and a record, replaced in one step, thrown away when it belongs to something else."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.errors import EngineError
+
+FOLDER = ".work"
+"""Beside the targets; may be deleted at any time."""
+
+
+def save_work(path: Path, record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Store a record and arrays; the former file stays whole until the new one is.
+
+    Raises:
+        EngineError: If the disk refuses.
+    """
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(record, sort_keys=True).encode(), np.uint8)
+    np.savez(buffer, record=text, **arrays)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(buffer.getvalue())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EngineError(
+            f"unfinished work could not be stored in {path} ({error.strerror}); what was stored before is kept"
+        ) from error
+
+
+def load_work(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
+    """Read arrays stored under the same record; None if there are none, or they belong to other work."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if json.loads(stored["record"].tobytes()) != json.loads(json.dumps(record)):
+                return None
+            return {name: stored[name] for name in stored.files if name != "record"}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
