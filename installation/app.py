@@ -21,7 +21,7 @@ from engines.runtime.paths import find_pack
 from installation.config import Config, load_config
 from installation.devices.eye_record import eye_fields, read_message
 from installation.devices.sources import SourceState, choose_source
-from installation.display.window import has_screen
+from installation.display.screens import has_screen
 from installation.errors import ConfigError, DeviceError
 from installation.report import write_report
 from installation.runtime.board import Heartbeat, StopFlag

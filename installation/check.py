@@ -104,7 +104,8 @@ def check_pack(config: Config, name: str | None) -> str:
 def check_display(config: Config) -> str:
     """A window on the chosen monitor (or EGL), and every shader."""
     from installation.display.renderer import Renderer
-    from installation.display.window import has_screen, open_window
+    from installation.display.screens import has_screen
+    from installation.display.window import open_window
 
     window = open_window(config.display, headless=not has_screen())
     try:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
-import sys
 import time
 from typing import Any, Literal, Protocol
 
@@ -92,11 +90,6 @@ def collect(ctx: moderngl.Context) -> None:
         thing = ctx.objects.popleft()
         if hasattr(thing, "release"):
             thing.release()
-
-
-def has_screen(environ: dict[str, str] | os._Environ[str] = os.environ, platform: str = sys.platform) -> bool:
-    """Whether a window can be tried at all."""
-    return not platform.startswith("linux") or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def open_window(config: DisplayConfig, *, headless: bool = False) -> Window:
