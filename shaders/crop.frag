@@ -1,5 +1,4 @@
 #version 330
-#include "common.glsl"
 // The followed face as the camera sees it, framed like its reflection. Beyond the camera picture's edge it is mirrored.
 //
 // Uniforms:
@@ -13,5 +12,5 @@ uniform float u_fade;
 
 void main() {
     vec2 uv = 1.0 - abs(1.0 - abs(v_uv));
-    frag_color = vec4(clamp(enlarged(u_camera, uv, 0.0, float(textureSize(u_camera, 0).x) - 1.0), 0.0, 1.0) * (1.0 - u_fade), 1.0);
+    frag_color = vec4(texture(u_camera, uv).rgb * (1.0 - u_fade), 1.0);
 }

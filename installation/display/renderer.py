@@ -5,8 +5,8 @@ Flow: generator -> `show_pictures`, eye -> `show_camera`, the show's loop -> `dr
 only when a size changes.
 
 The camera rule: the camera's texture is only ever filled with pictures in which a face is followed,
-and only the views `mirror` and `split` draw it, as far as somebody is present. With nobody there,
-they show what `portrait` shows.
+only the views `mirror` and `split` draw it, as far as somebody is present, and it is dropped when the
+visitor is gone. With nobody there, those views show what `portrait` shows.
 """
 
 from __future__ import annotations
@@ -17,14 +17,24 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.display.camera_layer import CameraLayer
+from installation.display.captions import CaptionLayer
 from installation.display.capture import FrameReader
 from installation.display.config import CaptionConfig, DisplayConfig
-from installation.display.layout import UNIT, Rect, Tile, pair, panels, place, single
-from installation.display.pasteback import FaceMask, mask_indices
+from installation.display.flat import FlatLayer
+from installation.display.layout import Rect, Tile, pair, panels, single
+from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
 from installation.display.reflection import Reflection
-from installation.display.scene import Picture, Scene
+from installation.display.scene import Picture, Scene, View
 from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
-from installation.display.surface import screen_from_canvas, upright_size
+from installation.display.surface import Surface
+from installation.display.targets import Target
+from installation.display.tiles import TilePainter
+
+CAPTION_ROOM = 2.4
+"""Height kept for a caption, in letter sizes."""
+
+_RELOAD_EVERY_S = 0.5
 
 
 class Renderer:
@@ -37,40 +47,38 @@ class Renderer:
         captions: CaptionConfig | None = None,
         shaders_dir: Path = SHADERS_FOLDER,
     ) -> None:
+        """Compile every shader and make what has a fixed size.
+
+        Raises:
+            ShaderError: With file, line and message, if a shader does not compile.
+        """
         self.ctx = ctx
         self.config = config
-        self._captions_config = captions or CaptionConfig()
+        self.captions = captions or CaptionConfig()
         self.shaders = ShaderLibrary(ctx, shaders_dir)
-        self._rows_program = self.shaders.program("enlarge_rows.frag")
-        self._picture_program = self.shaders.program("picture.frag")
-        self._camera_program = self.shaders.program("camera.frag")
-        self._crop_program = self.shaders.program("crop.frag", "crop.vert")
-        self._face_program = self.shaders.program("face.frag", "face.vert")
-        self._present_program = self.shaders.program("present.frag", "present.vert")
+        self.surface = Surface(self.shaders, config)
+        self._canvas = Target(ctx)
         self._reflection = Reflection(self.shaders)
-        self._mask = FaceMask(grow=config.mask_grow, feather=config.mask_feather, strength=config.match_light)
-        self._mask_vertices = ctx.buffer(reserve=self._mask.vertices.nbytes, dynamic=True)
-        self._mask_indices = ctx.buffer(mask_indices())
-        self._mask_array = self._face_program.vertex_array(
-            [(self._mask_vertices, "2f 2f 1f 3f", "in_position", "in_uv", "in_alpha", "in_gain")],
-            index_buffer=self._mask_indices,
-        )
-        self._camera: moderngl.Texture | None = None
-        self._camera_followed = False
-        self._quad: NDArray[np.float32] = np.zeros((4, 2), np.float32)
-        self._canvas: moderngl.Framebuffer | None = None
-        self._rows: moderngl.Framebuffer | None = None
+        self._camera = CameraLayer(self.shaders, config)
+        self._tiles = TilePainter(self.shaders, config)
+        self._captions = CaptionLayer(self.shaders, self.captions)
+        self._flat = FlatLayer(self.shaders)
         self._reader: FrameReader | None = None
-        self._drawn = 0
-        self._read_at = 0
         self._read_last: NDArray[np.uint8] | None = None
+        self._drawn = self._read_at = 0
         self._last_time_s: float | None = None
+        self._reload_at_s = 0.0
         ctx.enable_only(moderngl.NOTHING)
 
     @property
     def size(self) -> tuple[int, int]:
         """Size of the canvas in pixels; (0, 0) before the first `draw`."""
-        return self._canvas.size if self._canvas else (0, 0)
+        return self._canvas.size
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the operator should know: broken shader edits, missing letters."""
+        return (*self.shaders.errors.values(), *self._captions.notices.values())
 
     def show_pictures(self, picture: Picture) -> None:
         """Take the generator's newest result."""
@@ -91,75 +99,32 @@ class Renderer:
             landmarks: (478, 3) camera pixels, or None for nobody.
             quad: (4, 2) crop corners in camera pixels, top-left, bottom-left, bottom-right, top-right, or None.
         """
-        if landmarks is None or quad is None:
-            self._camera_followed = False
-            return
-        if not self._camera_followed:
-            self._mask.forget()
-        self._camera_followed = True
-        width, height = size_wh
-        picture = camera_rgb[:height, :width]
-        if self._camera is None or self._camera.size != size_wh:
-            if self._camera is not None:
-                self._camera.release()
-            self._camera = self.ctx.texture(size_wh, 3, alignment=1)
-            self._camera.repeat_x = self._camera.repeat_y = False
-        self._camera.write(picture if picture.flags.c_contiguous else np.ascontiguousarray(picture))
-        self._quad = np.array(quad, np.float32)
-        if self._reflection.resolution:
-            newest = self._reflection.newest_rgb[:, : self._reflection.resolution]
-            self._mask.update(picture, landmarks, quad, newest)
+        self._camera.update(camera_rgb, size_wh, landmarks, quad, self._reflection)
 
     def draw(self, scene: Scene, window_size: tuple[int, int]) -> None:
         """Draw a scene on the canvas for a screen of `window_size` framebuffer pixels."""
-        size = upright_size(window_size, self.config.rotation)
-        canvas = self._canvas_of(size)
         self._drawn += 1
-        dt_s = 0.0 if self._last_time_s is None else scene.time_s - self._last_time_s
+        dt_s = 0.0 if self._last_time_s is None else max(0.0, scene.time_s - self._last_time_s)
         self._last_time_s = scene.time_s
-        margin = self.config.margin * min(size)
-        area = Rect(0, 0, *size).inset(margin)
-        caption_height = 2.6 * self._captions_config.size * min(size) if scene.captions else 0.0
-        gap = 0.02 * min(size)
-        camera_open = self._camera is not None and scene.presence > 0.0
-        view = scene.view
-        if view in ("mirror", "split") and not camera_open:
-            view = "portrait"
-        if view == "series":
-            tiles = panels(area, max(1, self._reflection.count), caption_height, gap)
-        elif view == "split":
-            tiles = pair(area, caption_height)[1:]
-        else:
-            tiles = (single(area, self.config.fit, caption_height),)
-        wanted = tiles[0].rect.height / tiles[0].source.height
-        shown = self._reflection.render(scene.blend, wanted)
-        canvas.use()
-        canvas.clear()
-        if shown is None:
-            return
-        if view == "mirror":
-            # Presence opens the camera picture over the portrait; weights add up to one, so neither shines through.
-            self._draw_mirror(scene, area, shown, dt_s)
-            if scene.presence < 1.0:
-                self._draw_tiles(scene, tiles, shown, 1.0 - scene.presence, add=True)
-            return
-        if view == "split":
-            self._draw_camera_tile(scene, pair(area, caption_height)[0])
-        self._draw_tiles(scene, tiles, shown)
+        self._reload(scene.time_s)
+        self._canvas.resize(self.surface.upright_size(window_size))
+        if scene.presence <= 0.0:
+            self._camera.forget()
+        area = Rect(0, 0, *self.size).inset(self.config.margin * min(self.size))
+        view = self._view(scene)
+        tiles = self._layout(view, area)
+        shown = self._reflection.render(scene.blend, tiles[-1].rect.height / tiles[-1].source.height)
+        self._canvas.use()
+        self._canvas.framebuffer.clear()
+        if shown is not None:
+            self._draw_view(scene, view, area, tiles, shown, dt_s)
+            self._draw_captions(scene, view, area, tiles)
+        self._draw_overlay(scene, view, area, tiles)
 
     def present(self, framebuffer: moderngl.Framebuffer) -> None:
         """Put the canvas on a screen: turned, pinned at its corners, with soft edges."""
-        if self._canvas is None:
-            return
-        framebuffer.use()
-        self.ctx.viewport = (0, 0, *framebuffer.size)
-        framebuffer.clear()
-        matrix = screen_from_canvas(self.config.rotation, self.config.corners)
-        self._present_program.draw(
-            u_canvas=self._canvas.color_attachments[0],
-            u_screen_from_canvas=tuple(matrix.T.ravel()),
-            u_edges=self.config.soft_edges,
-        )
+        if self.size != (0, 0):
+            self.surface.present(self._canvas.texture, framebuffer)
 
     def read(self, *, now: bool = False) -> NDArray[np.uint8] | None:
         """Return a finished canvas without waiting for the graphics: the one before the last.
@@ -171,140 +136,99 @@ class Renderer:
             (h, w, 4) uint8 RGBA, top row first, the caller's to keep; None as long as there is none. The same array to
             everybody who asks between two calls of `draw`.
         """
-        if self._canvas is None:
+        if self.size == (0, 0):
             return None
-        if self._reader is None or self._reader.size != self._canvas.size:
+        if self._reader is None or self._reader.size != self.size:
             if self._reader is not None:
                 self._reader.release()
-            self._reader = FrameReader(self.ctx, self._canvas.size)
+            self._reader = FrameReader(self.ctx, self.size)
+            self._read_at = 0
         if self._read_at != self._drawn:
             self._read_at = self._drawn
-            self._reader.start(self._canvas)
+            self._reader.start(self._canvas.framebuffer)
             self._read_last = self._reader.take()
         return self._reader.take(newest=True) if now else self._read_last
 
     def release(self) -> None:
         """Give every GL object back."""
-        self._reflection.release()
-        for framebuffer in (self._canvas, self._rows):
-            if framebuffer is not None:
-                framebuffer.color_attachments[0].release()
-                framebuffer.release()
-        for thing in (self._mask_array, self._mask_vertices, self._mask_indices, self._camera, self._reader):
-            if thing is not None:
-                thing.release()
-        self.shaders.release()
+        for part in (
+            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._flat, self._reader,
+            self.shaders,
+        ):  # fmt: skip
+            if part is not None:
+                part.release()
 
-    def _draw_tiles(
-        self, scene: Scene, tiles: tuple[Tile, ...], shown: moderngl.Texture, weight: float = 1.0, *, add: bool = False
+    def _view(self, scene: Scene) -> View:
+        """The view that can be shown now: those with a camera picture need one, and somebody."""
+        if scene.view in ("mirror", "split") and not (self._camera.ready and scene.presence > 0.0):
+            return "portrait"
+        return scene.view
+
+    def _layout(self, view: View, area: Rect) -> tuple[Tile, ...]:
+        letters = self.captions.size * min(self.size)
+        room = CAPTION_ROOM * letters if self.captions.enabled else 0.0
+        if view == "series":
+            return panels(area, max(1, self._reflection.count), room, gap=0.6 * letters)
+        if view == "split":
+            return pair(area, room)
+        return (single(area, self.config.fit, room),)
+
+    def _draw_view(
+        self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture, dt_s: float
     ) -> None:
-        count, config = self._reflection.count, self.config
-        source = tiles[0].source
-        rows = self._rows_of((shown.width, int(tiles[0].rect.height)))
-        rows.use()
-        self._rows_program.draw(
-            u_picture=shown,
-            u_sharpness=config.sharpness,
-            u_rect=(0.0, 0.0, 1.0, 1.0),
-            u_source=(0.0, source.y, 1.0, source.height),
-        )
-        canvas = self._canvas_of(self.size)
-        canvas.use()
-        columns = shown.width // count
-        if add:
-            self.ctx.enable_only(moderngl.BLEND)
-            self.ctx.blend_func = moderngl.ONE, moderngl.ONE
-        self._picture_program.set(
-            u_rows=rows.color_attachments[0],
-            u_sharpness=config.sharpness,
-            u_grain=config.grain,
-            u_grain_px=max(1.0, round(min(self.size) / 1080)),
-            u_vignette=config.vignette,
-            u_fade=1.0 - (1.0 - scene.fade) * weight,
-            u_seed=_seed(scene),
-        )
-        for index, tile in enumerate(tiles):
-            index = min(index, count - 1)
-            self._picture_program.draw(
-                u_rect=self._parts(tile.rect),
-                u_source=self._mirrored(Rect((index + source.x) / count, 0.0, source.width / count, 1.0)),
-                u_tile=(index * columns, (index + 1) * columns - 1),
-            )
-        self.ctx.enable_only(moderngl.NOTHING)
+        count, seed = self._reflection.count, _seed(scene)
+        light = 1.0 - scene.fade
+        if view == "mirror":
+            # Presence opens the camera picture over the portrait; the weights add up to one, so nothing shines through.
+            self._camera.draw_mirror(
+                self._canvas, area, self.config.fit, shown, count=count, fade=1.0 - light * scene.presence,
+                grain=self.config.grain, seed=seed, dt_s=dt_s,
+            )  # fmt: skip
+            if scene.presence >= 1.0:
+                return
+            light *= 1.0 - scene.presence
+        if view == "split":
+            self._camera.draw_crop(self._canvas, tiles[0].rect, 1.0 - light * scene.presence)
+            tiles = tiles[1:]
+        self._tiles.draw(
+            self._canvas, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
+            fade=1.0 - light, seed=seed, add=view == "mirror",
+        )  # fmt: skip
 
-    def _draw_mirror(self, scene: Scene, area: Rect, shown: moderngl.Texture, dt_s: float) -> None:
-        assert self._camera is not None
-        rect, source = place(area, self._camera.width / self._camera.height, self.config.fit)
-        exact = (rect.width, rect.height) == self._camera.size and source == UNIT
-        nearest = (moderngl.NEAREST, moderngl.NEAREST)
-        self._camera.filter = nearest if exact else (moderngl.LINEAR, moderngl.LINEAR)
-        placed = {
-            "u_rect": self._parts(rect),
-            "u_source": self._mirrored(source),
-            "u_fade": 1.0 - (1.0 - scene.fade) * scene.presence,
-        }
-        self._camera_program.draw(u_camera=self._camera, **placed)
-        self._mask.advance(dt_s)
-        self._mask_vertices.write(self._mask.vertices)
-        self._camera.filter = (moderngl.LINEAR, moderngl.LINEAR)
-        self._face_program.set(
-            u_picture=shown,
-            u_camera=self._camera,
-            u_tiles=float(self._reflection.count),
-            u_grain=self.config.grain,
-            u_seed=_seed(scene),
-            **placed,
-        )
-        self._mask_array.render()
+    def _draw_captions(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
+        places = [tile.caption for tile in (tiles[1:] if view == "split" else tiles)]
+        if len(scene.captions) < len(places):
+            places = [Rect(area.x, places[-1].y, area.width, places[-1].height)]
+        height = places[0].height
+        if self.captions.position == "top":
+            places = [Rect(place.x, area.y, place.width, height) for place in places]
+        elif self.captions.position == "bottom":
+            places = [Rect(place.x, area.y + area.height - height, place.width, height) for place in places]
+        size_px = max(4, round(self.captions.size * min(self.size)))
+        words = list(zip(places, scene.captions, strict=False))
+        self._captions.draw(self.size, words, scene.caption_alpha * (1.0 - scene.fade), scene.time_s, size_px)
 
-    def _draw_camera_tile(self, scene: Scene, tile: Tile) -> None:
-        """Draw the followed face as the camera sees it, framed like its reflection."""
-        assert self._camera is not None
-        self._camera.filter = (moderngl.LINEAR, moderngl.LINEAR)
-        scale = np.array(self._camera.size, np.float32)
-        top_left, bottom_left, _, top_right = self._quad / scale
-        corner, side_x, side_y = top_left, top_right - top_left, bottom_left - top_left
-        if self.config.mirrored:
-            corner, side_x = top_right, -side_x
-        self._canvas_of(self.size).use()
-        self._crop_program.draw(
-            u_camera=self._camera,
-            u_rect=self._parts(tile.rect),
-            u_corner=tuple(corner),
-            u_side_x=tuple(side_x),
-            u_side_y=tuple(side_y),
-            u_fade=1.0 - (1.0 - scene.fade) * scene.presence,
-        )
+    def _draw_overlay(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
+        trouble = "\n".join(self.shaders.errors.values())
+        if scene.overlay is None and not trouble:
+            return
+        self._flat.begin(text_size(self.size))
+        if scene.overlay is not None:
+            if scene.overlay.grid:
+                draw_grid(self._flat, self.size, area)
+            if self._camera.landmarks is not None and view in ("mirror", "split"):
+                to_canvas = self._camera.to_canvas(area, self.config.fit, tiles[0].rect if view == "split" else None)
+                draw_face(self._flat, self._camera.landmarks, self._camera.quad, to_canvas)
+            if scene.overlay.values or scene.overlay.keys:
+                draw_panel(self._flat, self.size, scene.overlay, f"{view} · {scene.look}")
+        elif trouble:
+            draw_notice(self._flat, self.size, trouble)
+        self._flat.draw(self.size)
 
-    def _canvas_of(self, size: tuple[int, int]) -> moderngl.Framebuffer:
-        if self._canvas is None or self._canvas.size != size:
-            self._canvas = self._target(self._canvas, size, "f1", moderngl.LINEAR)
-        return self._canvas
-
-    def _rows_of(self, size: tuple[int, int]) -> moderngl.Framebuffer:
-        if self._rows is None or self._rows.size != size:
-            self._rows = self._target(self._rows, size, "f2", moderngl.NEAREST)
-        return self._rows
-
-    def _target(
-        self, old: moderngl.Framebuffer | None, size: tuple[int, int], dtype: str, texture_filter: int
-    ) -> moderngl.Framebuffer:
-        if old is not None:
-            old.color_attachments[0].release()
-            old.release()
-        texture = self.ctx.texture(size, 4, dtype=dtype)
-        texture.filter = (texture_filter, texture_filter)
-        texture.repeat_x = texture.repeat_y = False
-        return self.ctx.framebuffer([texture])
-
-    def _parts(self, rect: Rect) -> tuple[float, float, float, float]:
-        width, height = self.size
-        return rect.x / width, rect.y / height, rect.width / width, rect.height / height
-
-    def _mirrored(self, source: Rect) -> tuple[float, float, float, float]:
-        if self.config.mirrored:
-            return source.x + source.width, source.y, -source.width, source.height
-        return source.x, source.y, source.width, source.height
+    def _reload(self, time_s: float) -> None:
+        if self.config.hot_reload and time_s >= self._reload_at_s:
+            self._reload_at_s = time_s + _RELOAD_EVERY_S
+            self.shaders.reload_changed()
 
 
 def _seed(scene: Scene) -> float:

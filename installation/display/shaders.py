@@ -83,6 +83,7 @@ class Program:
     Attributes:
         name: Of the fragment file.
         uniforms: Name -> GLSL type of every uniform its sources declare.
+        generation: Counts compilations; own vertex arrays are bound anew when it changes.
     """
 
     def __init__(self, library: ShaderLibrary, vertex: str, fragment: str) -> None:
@@ -93,6 +94,7 @@ class Program:
         self._vao: moderngl.VertexArray | None = None
         self._samplers: tuple[str, ...] = ()
         self.uniforms: dict[str, str] = {}
+        self.generation = 0
         self.compile()
 
     @property
@@ -119,6 +121,7 @@ class Program:
             raise ShaderError(f"{self.name} does not compile:\n{explain(message, broken)}") from error
         self.release()
         self._compiled = compiled
+        self.generation += 1
         self.uniforms = uniforms
         self._samplers = tuple(name for name, kind in uniforms.items() if kind == "sampler2D" and name in compiled)
         for unit, name in enumerate(self._samplers):

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.display.config import DisplayConfig
+from installation.display.shaders import ShaderLibrary
 from installation.errors import ConfigError
 
 # Canvas to screen, clockwise. A screen whose top edge points right on the wall (turned by 90 degrees
@@ -26,9 +29,36 @@ _TURNS = {
 }
 
 
-def upright_size(size_px: tuple[int, int], rotation: int) -> tuple[int, int]:
-    """Size of the upright canvas for a screen of `size_px` turned by `rotation` degrees."""
-    return size_px if rotation % 180 == 0 else (size_px[1], size_px[0])
+class Surface:
+    """Presents finished canvases. Corners may change while the show runs."""
+
+    def __init__(self, shaders: ShaderLibrary, config: DisplayConfig) -> None:
+        """Check the corners.
+
+        Raises:
+            ConfigError: If they are not a convex shape.
+        """
+        self._ctx = shaders.ctx
+        self._program = shaders.program("present.frag", "present.vert")
+        self._rotation = config.rotation
+        self._soft_edges = config.soft_edges
+        self.corners = [list(corner) for corner in config.corners]
+        quad_from_square(self.corners)
+
+    def upright_size(self, size_px: tuple[int, int]) -> tuple[int, int]:
+        """Size of the upright canvas for a screen of `size_px`."""
+        return size_px if self._rotation % 180 == 0 else (size_px[1], size_px[0])
+
+    def present(self, canvas: moderngl.Texture, framebuffer: moderngl.Framebuffer) -> None:
+        """Draw the canvas on a screen's framebuffer."""
+        framebuffer.use()
+        self._ctx.viewport = (0, 0, *framebuffer.size)
+        framebuffer.clear()
+        self._program.draw(
+            u_canvas=canvas,
+            u_screen_from_canvas=tuple(screen_from_canvas(self._rotation, self.corners).T.ravel()),
+            u_edges=self._soft_edges,
+        )
 
 
 def quad_from_square(corners: Sequence[Sequence[float]]) -> NDArray[np.float64]:

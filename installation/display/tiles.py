@@ -1,0 +1,88 @@
+"""The plain picture: tiles enlarged from the reflection onto the canvas, with grain and vignette.
+
+Two passes: rows at the picture's width, which is small, then columns straight onto the canvas.
+"""
+
+from __future__ import annotations
+
+import moderngl
+
+from installation.display.config import DisplayConfig
+from installation.display.layout import Rect, Tile
+from installation.display.shaders import ShaderLibrary
+from installation.display.targets import Target
+
+
+class TilePainter:
+    """Draws tiles of one size. Owned by the renderer."""
+
+    def __init__(self, shaders: ShaderLibrary, config: DisplayConfig) -> None:
+        self._ctx = shaders.ctx
+        self._config = config
+        self._rows_program = shaders.program("enlarge_rows.frag")
+        self._program = shaders.program("picture.frag")
+        self._rows = Target(self._ctx, "f2", smooth=False)
+
+    def draw(
+        self, canvas: Target, tiles: tuple[Tile, ...], shown: moderngl.Texture, *,
+        pictures: tuple[int, ...], count: int, fade: float, seed: float, plain: bool = True, add: bool = False,
+    ) -> None:  # fmt: skip
+        """Draw tiles; the canvas stays bound.
+
+        Args:
+            canvas: Where to.
+            tiles: All of one size and source.
+            shown: `count` pictures side by side, encoded.
+            pictures: Which picture each tile shows.
+            count: How many pictures `shown` holds.
+            fade: 1 is black.
+            seed: For the grain.
+            plain: Whether the plain look's grain and vignette are wanted; else only dither is added.
+            add: Whether to add to what is there (for cross-fades whose weights add up to one).
+        """
+        config = self._config
+        source = tiles[0].source
+        self._rows.resize((shown.width, int(tiles[0].rect.height)))
+        self._rows.use()
+        self._rows_program.draw(
+            u_picture=shown, u_sharpness=config.sharpness, u_source=(0.0, source.y, 1.0, source.height)
+        )
+        canvas.use()
+        if add:
+            self._ctx.enable_only(moderngl.BLEND)
+            self._ctx.blend_func = moderngl.ONE, moderngl.ONE
+        columns = shown.width // count
+        self._program.set(
+            u_rows=self._rows.texture,
+            u_sharpness=config.sharpness,
+            u_grain=config.grain if plain else 0.0,
+            u_grain_px=max(1.0, round(min(canvas.size) / 1080)),
+            u_vignette=config.vignette if plain else 0.0,
+            u_fade=fade,
+            u_seed=seed,
+        )
+        for tile, picture in zip(tiles, pictures, strict=True):
+            self._program.draw(
+                u_rect=parts(tile.rect, canvas.size),
+                u_source=mirrored(
+                    Rect((picture + source.x) / count, 0.0, source.width / count, 1.0), self._config.mirrored
+                ),
+                u_tile=(picture * columns, (picture + 1) * columns - 1),
+            )
+        self._ctx.enable_only(moderngl.NOTHING)
+
+    def release(self) -> None:
+        """Give the textures back."""
+        self._rows.release()
+
+
+def parts(rect: Rect, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Express pixels as parts of the target."""
+    return rect.x / size[0], rect.y / size[1], rect.width / size[0], rect.height / size[1]
+
+
+def mirrored(source: Rect, swap: bool) -> tuple[float, float, float, float]:
+    """Left and right swapped, as the quad's source."""
+    if swap:
+        return source.x + source.width, source.y, -source.width, source.height
+    return source.x, source.y, source.width, source.height
