@@ -16,6 +16,14 @@ from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.instrument_config import CuesConfig, OscConfig
 from installation.display.config import CaptionConfig, DisplayConfig, RecordConfig
 from installation.errors import ConfigError
+from installation.kiosk.config import (
+    DocentConfig,
+    HealthConfig,
+    HoursConfig,
+    KeepsakeConfig,
+    KioskConfig,
+    PrivacyConfig,
+)
 from installation.runtime.section import Section
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -84,6 +92,12 @@ class Config(Section):
     record: RecordConfig = RecordConfig()
     osc: OscConfig = OscConfig()
     cues: CuesConfig = CuesConfig()
+    kiosk: KioskConfig = KioskConfig()
+    hours: HoursConfig = HoursConfig()
+    health: HealthConfig = HealthConfig()
+    docent: DocentConfig = DocentConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    keepsake: KeepsakeConfig = KeepsakeConfig()
 
 
 def load_config(path: Path | None) -> Config:
