@@ -1,0 +1,178 @@
+"""Listening: opens the source, analyses, publishes the newest features; comes back after every loss.
+
+One thread. The audience never notices a missing microphone: the features sink to silence within `rest_s`
+while this thread tries again, at growing intervals, with a fresh list of devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from installation.core.audio_features import AUDIO_REST, AudioAnalyser, AudioFeatures
+from installation.devices.audio_sources import AudioSource, open_audio
+from installation.devices.instrument_config import AudioConfig
+from installation.errors import DeviceError, MirrorError
+
+STALL_S = 1.0
+"""A device that gives nothing for so long is lost, whatever it says: it may never say anything."""
+
+_FADE_FROM_S = 0.1  # younger features are as good as new
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class AudioHealth:
+    """How the listening goes.
+
+    Attributes:
+        state: off, opening, live or lost.
+        message: What was wrong last.
+        opened: How often a source was opened.
+        lost_blocks: Blocks that were lost to overflow.
+        frames: Frames of features since the start.
+        latency_s: Of the device, as it says.
+    """
+
+    state: str = "off"
+    message: str = ""
+    opened: int = 0
+    lost_blocks: int = 0
+    frames: int = 0
+    latency_s: float = 0.0
+
+
+class AudioListener:
+    """The mirror's ear.
+
+    Args:
+        config: Section `[audio]`.
+        on_frame: Called from the listening thread with every frame, for beats and onsets; must return at once.
+        clock: Monotonic seconds.
+        opener: Opens the source; raises DeviceError.
+    """
+
+    def __init__(
+        self,
+        config: AudioConfig,
+        *,
+        on_frame: Callable[[AudioFeatures], None] = lambda frame: None,
+        clock: Callable[[], float] = time.monotonic,
+        opener: Callable[[AudioConfig], AudioSource] = open_audio,
+    ) -> None:
+        self._config = config
+        self._on_frame = on_frame
+        self._clock = clock
+        self._opener = opener
+        self._newest: tuple[AudioFeatures, float] = (AUDIO_REST, float("-inf"))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.health = AudioHealth()
+
+    def start(self) -> None:
+        """Begin to listen, unless `source` is off. Never raises: a missing device is silence."""
+        if self._config.source != "off":
+            self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and give the device back; waits at most two seconds."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+            self._thread = None
+
+    def features(self, now: float) -> AudioFeatures:
+        """The newest features; older ones sink, and after `rest_s` they are silence."""
+        frame, at = self._newest
+        rest_s = self._config.rest_s
+        age = now - at
+        if age <= min(_FADE_FROM_S, 0.5 * rest_s):
+            return frame
+        if age >= rest_s:
+            return AUDIO_REST
+        return faded(frame, (rest_s - age) / (rest_s - min(_FADE_FROM_S, 0.5 * rest_s)))
+
+    def _run(self) -> None:
+        delay = self._config.retry_first_s
+        while not self._stop.is_set():
+            self.health.state = "opening"
+            try:
+                source = self._opener(self._config)
+            except DeviceError as error:
+                self._lost(error)
+                if not error.transient:
+                    return
+            else:
+                self.health.opened += 1
+                self.health.latency_s = source.latency_s
+                try:
+                    if self._listen(source):
+                        delay = self._config.retry_first_s
+                except DeviceError as error:
+                    self._lost(error)
+                finally:
+                    source.close()
+            self._stop.wait(delay)
+            delay = min(2.0 * delay, self._config.retry_max_s)
+
+    def _listen(self, source: AudioSource) -> bool:
+        """Analyse until the source is lost or `stop`; True if anything was heard."""
+        config = self._config
+        analyser = AudioAnalyser(
+            source.sample_rate,
+            attack_s=config.attack_s,
+            release_s=config.release_s,
+            adapt_s=config.adapt_s if config.gain == "auto" else None,
+            floor_db=config.floor_db,
+            full_db=config.full_db,
+        )
+        heard_at = self._clock()
+        lost_before = self.health.lost_blocks
+        heard = False
+        while not self._stop.is_set():
+            block = source.read(0.1)
+            self.health.lost_blocks = lost_before + source.lost_blocks
+            now = self._clock()
+            if block is None:
+                if now - heard_at > STALL_S:
+                    raise DeviceError(f"the audio input {source.name!r} gives no sound for {STALL_S:g} s")
+                continue
+            if not heard:
+                self.health.state, heard = "live", True
+                log.info("hearing %s at %d Hz", source.name, source.sample_rate)
+            heard_at = now
+            for frame in analyser.feed(block):
+                self.health.frames += 1
+                self._newest = (frame, now)
+                self._on_frame(frame)
+        return heard
+
+    def _lost(self, error: MirrorError) -> None:
+        if str(error) != self.health.message:  # a device that stays away is one line, not one each try
+            log.warning("audio: %s", error)
+        self.health.state, self.health.message = "lost", str(error)
+
+
+def faded(frame: AudioFeatures, part: float) -> AudioFeatures:
+    """The same features on their way to silence: `part` 1 as they are, 0 at rest. Nothing begins in them."""
+    return replace(
+        frame,
+        level=frame.level * part,
+        loudness=frame.loudness * part,
+        bass=frame.bass * part,
+        mid=frame.mid * part,
+        treble=frame.treble * part,
+        centroid=frame.centroid * part,
+        flux=frame.flux * part,
+        onset=frame.onset * part,
+        beat=frame.beat * part,
+        tempo_confidence=frame.tempo_confidence * part,
+        pitch_confidence=frame.pitch_confidence * part,
+        is_onset=False,
+        is_beat=False,
+    )
