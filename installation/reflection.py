@@ -262,7 +262,9 @@ class _Loop:
         return camera
 
     def _settle(self, face_id: int, now: float) -> None:
-        """Move the visitor's W+ toward the newest encoding; a new face begins at once."""
+        """Move the visitor's W+ toward the newest encoding; a new face begins at once, a broken one is left out."""
+        if not np.isfinite(self._encoded).all():
+            return
         if face_id != self._face_id or self._owner._smoothing_s <= 0.0:
             np.copyto(self._visitor, self._encoded[0])
         else:
