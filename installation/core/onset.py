@@ -5,7 +5,7 @@ a loud room and a quiet one. What rises above the largest of the older frames is
 Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013; here along time). A frame
 whose flux stands out of the last second is an onset: no look-ahead, so the latency is the part of the
 window that the sound must fill. For clicks in white noise at 10 dB SNR (power within the click) measured:
-6 ms median, 12 ms worst at 48 kHz (`python -m installation.devices.audio_cli onsets`).
+10 ms median, 14 ms worst of the hardest kind (`python -m installation.devices.audio_cli onsets`, 2026-11).
 """
 
 from __future__ import annotations

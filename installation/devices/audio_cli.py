@@ -58,9 +58,8 @@ def meter_lines(frame: AudioFeatures, health: AudioHealth) -> list[str]:
     """The picture of one frame, a line for each meter."""
     lines = [f"{name:>9} |{_bar(float(getattr(frame, name)))}|" for name in _METERS]
     note = PITCH_NAMES[frame.pitch_class] if frame.pitch_class >= 0 else "-"
-    lines.append(
-        f"{frame.level_db:6.1f} dBFS   {frame.loudness_lufs:6.1f} LUFS   room {frame.floor_db:.0f} to {frame.full_db:.0f} dB"
-    )
+    room = f"room {frame.floor_db:.0f} to {frame.full_db:.0f} dB"
+    lines.append(f"{frame.level_db:6.1f} dBFS   {frame.loudness_lufs:6.1f} LUFS   {room}")
     lines.append(
         f"{frame.tempo_bpm:6.1f} bpm ({frame.tempo_confidence:.2f})   note {note:2} ({frame.pitch_confidence:.2f})"
         f"   {frame.centroid_hz:5.0f} Hz"
