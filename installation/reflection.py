@@ -79,7 +79,7 @@ class Reflection:
 class ReflectionThread(threading.Thread):
     """Owns the engines, and closes them. `wish` is written by the show; `reflections` holds the newest result.
 
-    A fault ends the thread; its cause is in `error` and the show tells it.
+    `rate_hz` may be changed at any time. A fault ends the thread; its cause is in `error` and the show tells it.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ReflectionThread(threading.Thread):
         self._morph = morph
         self._series = series
         self._eye = eye
-        self._period_s = 1.0 / rate_hz
+        self.rate_hz = rate_hz
         self._psi = psi
         self._attract_s = attract_s
         self._smoothing_s = smoothing_s
@@ -173,10 +173,11 @@ class _Loop:
         due = owner._clock()
         while not owner._ending.is_set():
             now = owner._clock()
-            if now < due or (self._eye_is_behind() and now < due + owner._period_s / 2):
+            period_s = 1.0 / owner.rate_hz
+            if now < due or (self._eye_is_behind() and now < due + period_s / 2):
                 time.sleep(_POLL_S)
                 continue
-            due = max(due + owner._period_s, now)
+            due = max(due + period_s, now)
             _, wish = owner.wish.peek()
             if wish is not None:
                 self._reflect(wish, now)

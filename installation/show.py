@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from installation.config import Config
+from installation.core.governor import Governor
 from installation.core.instrument import Instrument
 from installation.core.pacing import Pacer
 from installation.core.visit import Stage, Visit, VisitState
@@ -62,6 +63,7 @@ class Show:
         targets: Mapping[str, str],
         film: Film,
         *,
+        tell: Callable[[str], None] = lambda text: None,
         overlay: bool = False,
         started_at: float | None = None,
         on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
@@ -75,6 +77,7 @@ class Show:
         self._instrument = instrument
         self._figures = figures
         self._film = film
+        self._tell = tell
         self._on_stage = on_stage
         self._clock = clock
         self._visit = Visit(config.visit.times())
@@ -94,6 +97,7 @@ class Show:
         self._interval_s = 0.0
         self._series_shown = False
         self._black = 0.0
+        self._governor = Governor(1.0 / window.hz, config.engine.rate_hz)
         self._began = clock() if started_at is None else started_at
 
     def run(self, should_stop: Callable[[], bool], beat: Callable[[int], None], seconds: float | None = None) -> None:
@@ -120,6 +124,7 @@ class Show:
             last = now
             if curtain is not None:
                 self._count(swapped)
+                self._govern(swapped)
             beat(self._figures.displayed + 1)
 
     def _tick(self, now: float, dt: float) -> float:
@@ -261,6 +266,13 @@ class Show:
         if self._before is not None and self._before.face_id == picture.face_id:
             age += (1.0 - blend) * (picture.captured_at - self._before.captured_at)
         figures.latency.add(age * 1000.0)
+
+    def _govern(self, swapped: float) -> None:
+        """Ask less of the networks when the screen misses its rate, and more when it has kept it for a while."""
+        change = self._governor.tick(swapped)
+        if change:
+            self._thread.rate_hz = self._governor.rate_hz
+            self._tell(change)
 
     def _check_thread(self) -> None:
         if self._thread.error is not None:

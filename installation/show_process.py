@@ -89,6 +89,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             figures,
             targets,
             film,
+            tell=tell_on_stderr,
             overlay=options.overlay,
             on_stage=lambda stage, now: players.announce(stage),
             started_at=task.started_at,
