@@ -98,18 +98,19 @@ class Copula(nn.Module):
     def __init__(self, samples: NDArray[np.float32]) -> None:
         super().__init__()
         knots = np.linspace(-QUANTILE_RANGE, QUANTILE_RANGE, QUANTILE_KNOTS)
-        values = np.quantile(samples, norm.cdf(knots), axis=0).T
+        values = np.quantile(samples, norm.cdf(knots), axis=0)
         self.register_buffer("knots", torch.from_numpy(knots[:-1].astype(np.float32)))
-        self.register_buffer("slopes", torch.from_numpy((np.diff(values, axis=1) / (knots[1] - knots[0])).astype("f4")))
-        self.register_buffer("start", torch.from_numpy(values[:, 0].astype(np.float32)))
+        self.register_buffer("slopes", torch.from_numpy((np.diff(values, axis=0) / (knots[1] - knots[0])).astype("f4")))
+        self.register_buffer("start", torch.from_numpy(values[0].astype(np.float32)))
         self.register_buffer("factor", torch.from_numpy(_normal_factor(samples)))
         self.step = float(knots[1] - knots[0])
 
     def forward(self, z: Tensor) -> Tensor:
         """(n, P) -> (n, P)."""
-        g = z @ self.factor.T
-        climbed = torch.clamp(g.unsqueeze(2) - self.knots, 0.0, self.step)
-        return self.start + (climbed * self.slopes).sum(dim=2)
+        # Knots lie on axis 1: with them on the last axis OpenVINO 2026.4 computes batches above 1 wrongly.
+        g = (z @ self.factor.T).unsqueeze(1)
+        climbed = torch.clamp(g - self.knots[None, :, None], 0.0, self.step)
+        return self.start + (climbed * self.slopes).sum(dim=1)
 
 
 def _normal_factor(samples: NDArray[np.float32]) -> NDArray[np.float32]:

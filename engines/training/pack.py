@@ -23,6 +23,10 @@ from engines.training.portrait import portrait_samples
 from installation.core.types import NUM_LANDMARKS
 
 AVERAGE_SAMPLES = 10_000
+
+GOLDEN_WINDOW = 32
+"""Pixels a side of the picture that golden vectors keep."""
+
 LICENCE_TEXT = """These weights were trained by Machine Reflections on its own procedural portraits alone.
 No photograph of any person was used. They are licensed, with the project, under the Apache License, Version 2.0:
 https://www.apache.org/licenses/LICENSE-2.0
@@ -38,6 +42,17 @@ class MappingGraph(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.model.latents(self.copula(z))
+
+
+class PortraitGraph(nn.Module):
+    """Portrait parameters -> W+: what a given portrait is to the generator."""
+
+    def __init__(self, model: PortraitModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, parameters: Tensor) -> Tensor:
+        return self.model.latents(parameters)
 
 
 class ReadoutGraph(nn.Module):
@@ -64,7 +79,7 @@ def write_default_pack(
         readout: Trained on the mapping of `model`.
         provenance: Recipe, samples, seeds and figures.
     """
-    arch = model.arch
+    arch, split = model.arch, model.arch.coarse_rows
     people = portrait_samples()
     mapping = MappingGraph(model, Copula(people)).eval()
     reading = ReadoutGraph(model, readout).eval()
@@ -89,7 +104,7 @@ def write_default_pack(
         num_ws=arch.num_ws,
         w_dim=arch.w_dim,
         z_dim=len(NAMES),
-        bands={"coarse": (0, arch.coarse_rows), "middle": (arch.coarse_rows, 5), "fine": (5, arch.num_ws)},
+        bands={"coarse": (0, split), "middle": (split, split + 2), "fine": (split + 2, arch.num_ws)},
         parts={
             "generator.onnx": lambda path: export_onnx(model.generator, {"w_plus": w_shape}, ["image"], path),
             "encoder.onnx": lambda path: export_onnx(
@@ -99,6 +114,9 @@ def write_default_pack(
                 path,
             ),
             "mapping.onnx": lambda path: export_onnx(mapping, {"z": ("n", len(NAMES))}, ["w_plus"], path),
+            "portrait.onnx": lambda path: export_onnx(
+                PortraitGraph(model), {"parameters": ("n", len(NAMES))}, ["w_plus"], path
+            ),
             "readout.onnx": lambda path: export_onnx(reading, {"w_plus": w_shape}, ["parameters"], path),
         },
         w_avg=w_avg.numpy(),
@@ -117,15 +135,16 @@ def _golden(
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Inputs and outputs of each graph that every back-end must reproduce."""
     w_plus = mapping(z[:2])
-    crop = model.generator(w_plus)
-    if crop.shape[-1] != CROP_SIZE:
-        crop = nn.functional.interpolate(crop, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
-    landmarks = encoder.space.invert(torch.zeros(2, len(encoder.space.scale)))
-    landmarks[1] += 0.01
+    image = model.generator(w_plus)
+    top = image.shape[-1] // 2 - GOLDEN_WINDOW // 2
+    rows = slice(top, top + GOLDEN_WINDOW)
+    crop = nn.functional.interpolate(image[:1], size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
+    landmarks = encoder.space.invert(torch.zeros(1, len(encoder.space.scale)))
     golden = {
         "mapping.in.z": z[:2], "mapping.out.w_plus": w_plus,
-        "generator.in.w_plus": w_plus, "generator.out.image": model.generator(w_plus),
+        "generator.in.w_plus": w_plus, "generator.out.image": image[:, :, rows, rows],
         "encoder.in.crop": crop, "encoder.in.landmarks": landmarks, "encoder.out.w_plus": encoder(crop, landmarks),
         "readout.in.w_plus": w_plus, "readout.out.parameters": reading(w_plus),
     }  # fmt: skip
-    return {name: value.numpy().astype(np.float32) for name, value in golden.items()}
+    arrays = {name: value.numpy().astype(np.float32) for name, value in golden.items()}
+    return {**arrays, "generator.window": np.array([top, top], np.int64)}
