@@ -23,6 +23,7 @@ from installation.devices.eye_record import eye_fields, read_message
 from installation.devices.sources import SourceState, choose_source
 from installation.display.screens import has_screen
 from installation.errors import ConfigError, DeviceError
+from installation.kiosk.steward import KioskTask
 from installation.report import write_report
 from installation.runtime.board import Heartbeat, StopFlag
 from installation.runtime.lazy import call
@@ -72,6 +73,7 @@ class ShowTask:
     eye: SharedLayout
     options: RunOptions
     started_at: float
+    kiosk: KioskTask | None = None
 
 
 def run(options: RunOptions) -> int:

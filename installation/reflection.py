@@ -42,6 +42,8 @@ class Wish:
         series: Whether the targets of the series are drawn side by side instead of the one morph.
         camera: Whether the camera picture of the same frame is wanted too.
         forget: The visit is over: wipe what is known of the visitor.
+        look: Whether the eye's records may be looked at; not before the visitor has been told.
+        idle: Draw nothing new: the doors are closed.
     """
 
     snapshot: Snapshot
@@ -49,6 +51,8 @@ class Wish:
     series: bool = False
     camera: bool = False
     forget: bool = True
+    look: bool = True
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,10 @@ class _Loop:
                 continue
             due = max(due + period_s, now)
             _, wish = owner.wish.peek()
-            if wish is not None:
+            if wish is not None and not wish.idle:
                 self._reflect(wish, now)
+            elif wish is not None and self._face_id:
+                self._forget()
 
     def _eye_is_behind(self) -> bool:
         """Whether nothing newer than the last record is there; then a little patience saves a frame of delay."""
@@ -199,7 +205,7 @@ class _Loop:
         owner = self._owner
         if wish.forget and self._face_id:
             self._forget()
-        camera = self._look(wish, now) if self._encodes else None
+        camera = self._look(wish, now) if self._encodes and wish.look else None
         began = owner._clock()
         attract = self._attract.at(now)
         presence = wish.presence if self._face_id else 0.0

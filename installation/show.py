@@ -22,6 +22,7 @@ from installation.display.scene import VIEWS, OverlayData, Picture, Scene
 from installation.display.window import KEYS_HELP, Window
 from installation.errors import MirrorError
 from installation.film import Film
+from installation.kiosk.steward import Orders, Steward
 from installation.reflection import Reflection, ReflectionThread, Wish
 from installation.report import ShowFigures
 from installation.runtime.slots import SharedSlot
@@ -64,6 +65,7 @@ class Show:
         film: Film,
         *,
         tell: Callable[[str], None] = lambda text: None,
+        steward: Steward | None = None,
         overlay: bool = False,
         started_at: float | None = None,
         on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
@@ -78,9 +80,12 @@ class Show:
         self._figures = figures
         self._film = film
         self._tell = tell
+        self._steward = steward
         self._on_stage = on_stage
         self._clock = clock
         self._visit = Visit(config.visit.times())
+        if steward is not None:
+            steward.resume_visit(self._visit)
         self._captions = targets
         self._targets = tuple(targets)
         self._overlay = overlay
@@ -130,7 +135,10 @@ class Show:
     def _tick(self, now: float, dt: float) -> float:
         """Draw one frame; returns the time of its swap."""
         faces = self._faces(now)
-        visit = self._visit.step(now, faces.followed)
+        orders = Orders(faces.followed)
+        if self._steward is not None:
+            orders = self._steward.step(now, self._visit, followed=faces.followed, face_id=faces.face_id)
+        visit = self._visit.step(now, orders.followed)
         self._play_visit(visit, now)
         snapshot = self._instrument.tick(now)
         view = str(snapshot["/mirror/view"])
@@ -140,18 +148,21 @@ class Show:
             series=view == "series" and len(self._targets) > 1,
             camera=view in ("mirror", "split"),
             forget=visit.stage is Stage.NOBODY,
+            look=orders.followed or visit.stage is not Stage.NOBODY,
+            idle=orders.idle,
         )
         self._thread.wish.publish(wish)
         self._take_reflection(now)
-        target_black = 1.0 if bool(snapshot["/mirror/blackout"]) else 0.0
+        target_black = 1.0 if orders.black or bool(snapshot["/mirror/blackout"]) else 0.0
         self._black += float(np.clip(target_black - self._black, -dt / _BLACKOUT_S, dt / _BLACKOUT_S))
         scene = Scene(
             view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
             blend=self._blend(now),
-            captions=self._words(visit, wish.series),
-            caption_alpha=self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
-            fade=self._black,
+            captions=(orders.words,) if orders.words_alpha > 0.0 else self._words(visit, wish.series),
+            caption_alpha=orders.words_alpha
+            or self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
+            fade=1.0 - (1.0 - self._black) * orders.light,
             presence=visit.presence if self._shows_visitor() else 0.0,
             freeze=bool(snapshot["/mirror/freeze"]),
             look=str(snapshot["/mirror/look"]),
@@ -165,6 +176,8 @@ class Show:
         drawn = self._clock()
         if self._newest is not None:  # a film begins with the curtain
             self._film.take(now)
+        if orders.keep and self._steward is not None and (frame := self._renderer.read(now=True)) is not None:
+            self._steward.keep(frame)
         kept = self._clock()
         self._window.swap()
         swapped = self._clock()
@@ -172,6 +185,8 @@ class Show:
         self._figures.stages.add("record", kept - drawn)
         self._figures.stages.add("swap", swapped - kept)
         self._figures.visits = visit.visits
+        if self._steward is not None:
+            self._steward.tell(swapped, visit, self._newest, self._thread.inferences)
         return swapped
 
     def _faces(self, now: float) -> Faces:
@@ -284,7 +299,7 @@ class Show:
         snapshot = self._instrument.snapshot
         for event in self._window.poll():
             if event == "quit":
-                self._quit = True
+                self._quit = self._steward is None  # a kiosk is not left by a key
             elif event == "view":
                 views = self._instrument.table["/mirror/view"].choices
                 following = views[(views.index(str(snapshot["/mirror/view"])) + 1) % len(views)]

@@ -26,6 +26,7 @@ from installation.display.scene import VIEWS
 from installation.display.window import Window, open_window
 from installation.errors import EngineError, MirrorError
 from installation.film import Film
+from installation.kiosk.steward import Steward
 from installation.players import Players
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
@@ -79,6 +80,10 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         stack.callback(players.stop)
         film = _film(task, window, renderer)
         stack.callback(film.close)
+        steward = None
+        if task.kiosk is not None:
+            steward = Steward(task.kiosk, instrument, time.monotonic())
+            stack.callback(steward.close)
         show = Show(
             config,
             window,
@@ -90,6 +95,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             targets,
             film,
             tell=tell_on_stderr,
+            steward=steward,
             overlay=options.overlay,
             on_stage=lambda stage, now: players.announce(stage),
             started_at=task.started_at,
