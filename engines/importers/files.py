@@ -85,13 +85,14 @@ def _read(stream: BinaryIO, size: int) -> Opened:
     if head.startswith(b"\x93NUMPY"):
         stream.seek(0)
         return Opened(ARRAYS, {"": _array(_bounded(stream, size))})
+    # Before the pickles: the first byte of a length may be a pickle's first byte too, but not the six after it.
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:
+        tensors, notes = read_safetensors(stream, size)
+        return Opened(SAFETENSORS, tensors, notes)
     if head[:1] == b"\x80" and _TORCH_FIRST_PICKLE in head[:16]:
         return Opened(TORCH, TensorReader(stream, size).read_legacy(whole))
     if head[:1] == b"\x80":
         return Opened(PICKLE, TensorReader(stream, size).read_pickle(whole))
-    if head[8:9] == b"{":
-        tensors, notes = read_safetensors(stream, size)
-        return Opened(SAFETENSORS, tensors, notes)
     raise Malformed("it is no PyTorch, NVIDIA, safetensors or NumPy file")
 
 

@@ -184,7 +184,7 @@ def _rosinality_generator(
     z_dim = _size(tensors, "style.1.weight", 2, 1, prefix)
     depth = len([key for key in tensors if re.fullmatch(r"style\.\d{1,2}\.weight", key)])
     arch = GeneratorArchitecture(4 << (levels - 1), z_dim, w_dim, channels, depth)
-    names = _rosinality_names(arch)
+    names = rosinality_names(arch)
     found = {}
     for ours, theirs in names.items():
         if theirs in tensors:
@@ -200,7 +200,7 @@ def _rosinality_generator(
     return arch, _complete(found, shapes, lambda name: prefix + names[name])
 
 
-def _rosinality_names(arch: GeneratorArchitecture) -> dict[str, str]:
+def rosinality_names(arch: GeneratorArchitecture) -> dict[str, str]:
     """Our name -> the family's name."""
     names = {"synthesis.b4.const": "input.input"}
     for index in range(arch.mapping_layers):
