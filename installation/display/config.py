@@ -34,6 +34,9 @@ class DisplayConfig(Section):
     view: View = Field("portrait", description="View at the start: portrait, mirror, split, series, strip or ghosts.")
     look: str = Field("plain", description="Look at the start: a file of the looks folder, without .toml.")
     looks_folder: str = Field("", description="Folder with further looks (*.toml); empty for the built-in ones alone.")
+    style_picture: str = Field(
+        "", description="Picture file whose colours the look palette takes; empty for a built-in one."
+    )
     fit: Literal["contain", "cover"] = Field(
         "contain",
         description="How a square picture meets the screen: contain shows all of it on black, cover fills and crops.",

@@ -8,6 +8,7 @@ surface's business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,15 @@ class Rect:
     def aspect(self) -> float:
         """Width over height."""
         return self.width / self.height
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
+        return self.width, self.height
+
+    def within(self, block: Rect, scale: float) -> Rect:
+        """The same rectangle seen from the corner of `block`, at another scale."""
+        return Rect((self.x - block.x) * scale, (self.y - block.y) * scale, self.width * scale, self.height * scale)
 
     def inset(self, amount: float) -> Rect:
         """Shrink by `amount` pixels on each side, never below one pixel."""
@@ -60,6 +70,17 @@ class Tile:
     rect: Rect
     source: Rect
     caption: Rect
+
+    def within(self, block: Rect, scale: float) -> Tile:
+        """The same tile on a working picture of `block` at another scale, on whole pixels."""
+        return Tile(self.rect.within(block, scale).rounded(), self.source, self.caption.within(block, scale))
+
+
+def bounding(rects: Sequence[Rect]) -> Rect:
+    """Return the smallest rectangle around all."""
+    left, top = min(r.x for r in rects), min(r.y for r in rects)
+    right, bottom = max(r.x + r.width for r in rects), max(r.y + r.height for r in rects)
+    return Rect(left, top, right - left, bottom - top)
 
 
 def place(area: Rect, aspect: float, fit: Fit = "contain") -> tuple[Rect, Rect]:

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 from installation.display.camera_layer import CameraLayer
 from installation.display.captions import CaptionLayer
 from installation.display.capture import FrameReader
+from installation.display.chain import STYLE_PICTURE, Chain
 from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
-from installation.display.layout import Rect, Tile, pair, panels, single
+from installation.display.layout import Rect, Tile, bounding, pair, panels, single
+from installation.display.looks import PLAIN, load_looks, look_files
 from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
-from installation.display.reflection import Reflection
+from installation.display.reflection import SRGB8_ALPHA8, Reflection
 from installation.display.scene import Picture, Scene, View
 from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
 from installation.display.surface import Surface
 from installation.display.targets import Target
-from installation.display.tiles import TilePainter
+from installation.display.tiles import TilePainter, parts
 
 CAPTION_ROOM = 2.4
 """Height kept for a caption, in letter sizes."""
@@ -63,6 +65,15 @@ class Renderer:
         self._tiles = TilePainter(self.shaders, config)
         self._captions = CaptionLayer(self.shaders, self.captions)
         self._flat = FlatLayer(self.shaders)
+        self._finish = self.shaders.program("finish.frag")
+        self._hold = self.shaders.program("hold.frag")
+        self._held = Target(ctx)
+        self._stage = Target(ctx, internal_format=SRGB8_ALPHA8)
+        self._looks = load_looks(config)
+        self._chains: dict[str, Chain] = {}
+        self._shown_as: tuple[str, str] | None = None
+        self._changed_at_s = -1e9
+        self._visited = False
         self._reader: FrameReader | None = None
         self._read_last: NDArray[np.uint8] | None = None
         self._drawn = self._read_at = 0
@@ -83,6 +94,8 @@ class Renderer:
     def show_pictures(self, picture: Picture) -> None:
         """Take the generator's newest result."""
         self._reflection.upload(picture)
+        if self._shown_as is not None and self._shown_as[1] in self._chains:
+            self._chains[self._shown_as[1]].see(self._reflection.newest_rgb)
 
     def show_camera(
         self,
@@ -107,18 +120,23 @@ class Renderer:
         dt_s = 0.0 if self._last_time_s is None else max(0.0, scene.time_s - self._last_time_s)
         self._last_time_s = scene.time_s
         self._reload(scene.time_s)
-        self._canvas.resize(self.surface.upright_size(window_size))
-        if scene.presence <= 0.0:
-            self._camera.forget()
-        area = Rect(0, 0, *self.size).inset(self.config.margin * min(self.size))
-        view = self._view(scene)
+        size = self.surface.upright_size(window_size)
+        view, look = self._view(scene), scene.look if scene.look in self._looks else PLAIN
+        self._hold_last(size, "mirror" if scene.view == "mirror" else view, look, scene)
+        self._canvas.resize(size)
+        self._forget_visitor(scene)
+        area = Rect(0, 0, *size).inset(self.config.margin * min(size))
         tiles = self._layout(view, area)
         shown = self._reflection.render(scene.blend, tiles[-1].rect.height / tiles[-1].source.height)
         self._canvas.use()
         self._canvas.framebuffer.clear()
         if shown is not None:
-            self._draw_view(scene, view, area, tiles, shown, dt_s)
+            if look == PLAIN:
+                self._draw_view(self._canvas, scene, view, area, tiles, shown, dt_s, light=1.0 - scene.fade)
+            else:
+                self._draw_look(self._chain(look), scene, view, area, tiles, shown, dt_s)
             self._draw_captions(scene, view, area, tiles)
+        self._fade_held(scene)
         self._draw_overlay(scene, view, area, tiles)
 
     def present(self, framebuffer: moderngl.Framebuffer) -> None:
@@ -153,7 +171,7 @@ class Renderer:
         """Give every GL object back."""
         for part in (
             self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._flat, self._reader,
-            self.shaders,
+            self._held, self._stage, *self._chains.values(), self.shaders,
         ):  # fmt: skip
             if part is not None:
                 part.release()
@@ -174,26 +192,99 @@ class Renderer:
         return (single(area, self.config.fit, room),)
 
     def _draw_view(
-        self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture, dt_s: float
-    ) -> None:
+        self, target: Target, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture,
+        dt_s: float, *, light: float, plain: bool = True,
+    ) -> None:  # fmt: skip
+        """Draw a view's pictures, with the plain look's grain if `plain`, dimmed to `light`."""
         count, seed = self._reflection.count, _seed(scene)
-        light = 1.0 - scene.fade
         if view == "mirror":
             # Presence opens the camera picture over the portrait; the weights add up to one, so nothing shines through.
             self._camera.draw_mirror(
-                self._canvas, area, self.config.fit, shown, count=count, fade=1.0 - light * scene.presence,
+                target, area, self.config.fit, shown, count=count, fade=1.0 - light * scene.presence,
                 grain=self.config.grain, seed=seed, dt_s=dt_s,
             )  # fmt: skip
             if scene.presence >= 1.0:
                 return
             light *= 1.0 - scene.presence
         if view == "split":
-            self._camera.draw_crop(self._canvas, tiles[0].rect, 1.0 - light * scene.presence)
+            self._camera.draw_crop(target, tiles[0].rect, 1.0 - light * scene.presence)
             tiles = tiles[1:]
         self._tiles.draw(
-            self._canvas, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
-            fade=1.0 - light, seed=seed, add=view == "mirror",
+            target, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
+            fade=1.0 - light, seed=seed, plain=plain, add=view == "mirror",
         )  # fmt: skip
+
+    def _draw_look(
+        self, chain: Chain, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture,
+        dt_s: float,
+    ) -> None:  # fmt: skip
+        """Draw a view at the look's working size, run the look over it, and enlarge the result onto the canvas."""
+        camera = self._camera.place(area, self.config.fit)[0] if view == "mirror" else None
+        windows = [tile.rect for tile in tiles] if camera is None or scene.presence < 1.0 else []
+        if camera is not None:
+            windows.append(camera)
+        block = bounding(windows)
+        shorter = min(block.width, block.height)
+        scale = min(1.0, (chain.look.work_px or shorter) / shorter)
+        self._stage.resize((max(1, round(block.width * scale)), max(1, round(block.height * scale))))
+        self._stage.use()
+        self._stage.framebuffer.clear()
+        tiles = tuple(tile.within(block, scale) for tile in tiles)
+        area = area.within(block, scale)
+        self._draw_view(self._stage, scene, view, area, tiles, shown, dt_s, light=1.0, plain=False)
+        made = chain.run(
+            self._stage.texture, time_s=scene.time_s, presence=scene.presence, controls=scene.uniforms,
+            frozen=scene.freeze,
+        )  # fmt: skip
+        self._canvas.use()
+        finish = chain.look.finish
+        self._finish.set(
+            u_picture=made, u_sharpness=finish.sharpness if scale < 1.0 else 0.0, u_grain=finish.grain,
+            u_grain_px=max(1.0, round(min(self.size) / 1080)), u_vignette=finish.vignette, u_fade=scene.fade,
+            u_seed=_seed(scene),
+        )  # fmt: skip
+        for window in [block] if camera is not None else windows:
+            source = parts(Rect(window.x - block.x, window.y - block.y, window.width, window.height), block.size)
+            self._finish.draw(u_rect=parts(window, self.size), u_source=source)
+
+    def _chain(self, look: str) -> Chain:
+        """The look's chain; compiled the first time, which the cross-fade covers."""
+        if look not in self._chains:
+            style = Path(self.config.style_picture) if self.config.style_picture else STYLE_PICTURE
+            folder = look_files(self.config)[look].parent
+            self._chains[look] = Chain(look, self._looks[look], self.shaders, folder, style)
+            if self._reflection.resolution:
+                self._chains[look].see(self._reflection.newest_rgb)
+        return self._chains[look]
+
+    def _hold_last(self, size: tuple[int, int], view: str, look: str, scene: Scene) -> None:
+        """When view or look change, keep what is on the canvas, to fade out over what comes."""
+        if self._shown_as is not None and self._shown_as != (view, look) and size == self.size:
+            self._held.resize(size)
+            self.ctx.copy_framebuffer(self._held.framebuffer, self._canvas.framebuffer)
+            self._changed_at_s = scene.time_s
+        self._shown_as = (view, look)
+
+    def _fade_held(self, scene: Scene) -> None:
+        since = scene.time_s - self._changed_at_s
+        if not 0.0 <= since < self.config.view_fade_s or self._held.size != self.size:
+            return
+        x = since / self.config.view_fade_s
+        self.ctx.enable_only(moderngl.BLEND)
+        self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        self._hold.draw(u_held=self._held.texture, u_alpha=1.0 - x * x * (3.0 - 2.0 * x))
+        self.ctx.enable_only(moderngl.NOTHING)
+
+    def _forget_visitor(self, scene: Scene) -> None:
+        """When a visitor is gone, nothing of them stays: no camera picture, no trail, no held canvas."""
+        if scene.presence > 0.0:
+            self._visited = True
+            return
+        self._camera.forget()
+        if self._visited:
+            self._visited = False
+            for chain in self._chains.values():
+                chain.forget()
 
     def _draw_captions(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
         places = [tile.caption for tile in (tiles[1:] if view == "split" else tiles)]

@@ -123,7 +123,7 @@ class Program:
         self._compiled = compiled
         self.generation += 1
         self.uniforms = uniforms
-        self._samplers = tuple(name for name, kind in uniforms.items() if kind == "sampler2D" and name in compiled)
+        self._samplers = tuple(n for n, kind in uniforms.items() if kind.startswith("sampler") and n in compiled)
         for unit, name in enumerate(self._samplers):
             compiled[name].value = unit  # type: ignore[union-attr]
         self._vao = ctx.vertex_array(compiled, [(self._library.unit_square, "2f", "in_position")])
@@ -140,7 +140,7 @@ class Program:
                 raise KeyError(f"{self.name} declares no uniform {name}; it has {', '.join(sorted(self.uniforms))}")
             if name not in self._compiled:
                 continue
-            if isinstance(value, moderngl.Texture):
+            if isinstance(value, (moderngl.Texture, moderngl.Texture3D)):
                 value.use(self._samplers.index(name))
             else:
                 self._compiled[name].value = value  # type: ignore[union-attr]

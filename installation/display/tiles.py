@@ -76,7 +76,7 @@ class TilePainter:
         self._rows.release()
 
 
-def parts(rect: Rect, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def parts(rect: Rect, size: tuple[float, float]) -> tuple[float, float, float, float]:
     """Express pixels as parts of the target."""
     return rect.x / size[0], rect.y / size[1], rect.width / size[0], rect.height / size[1]
 
