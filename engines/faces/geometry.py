@@ -81,8 +81,9 @@ class Camera:
 
     def to_crop(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Project (n, 3) head-space points to (n, 2) crop units, y down."""
-        plane = (self.project(points) - self.centre) / self.half_size
-        return np.stack([plane[:, 0], -plane[:, 1]], axis=1) * 0.5 + 0.5
+        plane = (self.project(points) - self.centre) / (2.0 * self.half_size)
+        crop: NDArray[np.float64] = np.stack([0.5 + plane[:, 0], 0.5 - plane[:, 1]], axis=1)
+        return crop
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
@@ -157,7 +158,10 @@ def anchor_vector(a: Anchors) -> NDArray[np.float32]:
 
 
 def camera(p: Parameters, jitter: NDArray[np.float64] | None = None) -> Camera:
-    """Find the exact FFHQ crop of a portrait.
+    """Find the FFHQ crop of a portrait from its true eyes and mouth: exact, no detector.
+
+    Centre and size follow the rule; its rotation is left out, so that roll is something that a portrait can show and
+    a latent can hold. At roll 0 the two are the same but for the last degree.
 
     Args:
         p: (NP,) parameters.

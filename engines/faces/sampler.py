@@ -5,7 +5,7 @@ couplings named below, every parameter is drawn independently of every other:
 
 - skin tone and age: uniform over their range;
 - identity: normal, sigma 0.40, cut at the range (beyond it faces turn grotesque); no bone of the face knows of
-  another, nor of masculinity; epicanthus is 0 for 60 % and uniform otherwise;
+  another, nor of masculinity, which alone has sigma 0.6; epicanthus is 0 for 60 % and uniform otherwise;
 - hair, beard, moustache, make-up, glasses, brows, lashes, iris, freckles: independent of face shape, of
   masculinity, of age and of skin tone. A dark face may have red hair and blue eyes, a wide jaw may wear lipstick;
 - light, background and clothes: independent of the person.

@@ -112,7 +112,7 @@ float skin(vec3 p) {
     d = smin(d, ellipsoid(q - vec3(4.45 + 0.2 * p_cheekbones, -0.2 + 0.45 * joy(), 2.0 + 0.45 * p_cheekbones), vec3(1.7, 1.35, 1.5)), 2.2);
     d = smin(d, ellipsoid(q - vec3(3.75, -3.0 + 0.8 * joy(), 2.4 + 0.55 * p_cheek_fullness + 0.25 * joy()), vec3(1.75, 2.1, 1.45)), 2.2);
     float hollow = max(-p_cheek_fullness, 0.0);
-    d = smax(d, -ellipsoid(q - vec3(6.9, -3.6, 4.9), vec3(2.2, 2.9, 2.4)) - 1.1 * (1.0 - hollow) - 1.5 * step(hollow, 0.0), 2.4);
+    d = smax(d, -ellipsoid(q - vec3(6.9, -3.6, 4.9), vec3(2.2, 2.9, 2.4)) - 1.1 * (1.0 - hollow) - 1.5 * smoothstep(0.3, 0.0, hollow), 2.4);
     d = smin(d, ellipsoid(p - vec3(0, a_mouth_y + 0.2, 2.55), vec3(3.2, 2.5, 2.35)), 1.5);
     d = smin(d, browRidge(q), 1.3);
 

@@ -13,9 +13,9 @@ float browMask(vec3 p, vec3 q) {
     float x = (q.x - 1.25) / 3.9;
     float line = a_brow_y - 0.10 + 0.32 * sin(sat(x) * 2.4) * (1.0 + 0.5 * p_brow_arch) - 0.55 * smoothstep(0.6, 1.05, x)
                - 0.30 * p_brow_frown * smoothstep(0.5, 0.0, x);
-    float half_ = (0.30 + 0.24 * p_brow_thickness) * smoothstep(-0.06, 0.10, x) * (1.0 - 0.72 * smoothstep(0.35, 1.0, x));
+    float halfWidth = (0.30 + 0.24 * p_brow_thickness) * smoothstep(-0.06, 0.10, x) * (1.0 - 0.72 * smoothstep(0.35, 1.0, x));
     float hairs = grain(vec3(q.x * 7.0 - p.y * 4.0, p.y * 1.5, 3.0), 8.0) * 0.4 + grain(vec3(q.x * 17.0 - p.y * 11.0, p.y * 3.0, 5.0), 20.0) * 0.6;
-    return smoothstep(0.22, -0.22, abs(p.y - line) - half_ + 0.36 * (hairs - 0.45)) * step(-0.08, x) * step(x, 1.06) * step(1.0, p.z);
+    return smoothstep(0.22, -0.22, abs(p.y - line) - halfWidth + 0.36 * (hairs - 0.45)) * step(-0.08, x) * step(x, 1.06) * step(1.0, p.z);
 }
 
 void skinSurface(vec3 p, inout Surface f) {

@@ -1,0 +1,31 @@
+"""Fixtures of the portrait's tests: renderers on an EGL context, closed at the end of the module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from engines.faces.renderer import PortraitRenderer
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
+
+
+def _renderer(size: int) -> Iterator[PortraitRenderer]:
+    renderer = PortraitRenderer(size)
+    assert renderer.context.error == "GL_NO_ERROR"
+    yield renderer
+    assert renderer.context.error == "GL_NO_ERROR"
+    renderer.release()
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[PortraitRenderer]:
+    yield from _renderer(64)
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[PortraitRenderer]:
+    yield from _renderer(256)
