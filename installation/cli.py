@@ -22,6 +22,8 @@ DELEGATED = {
     "targets": ("engines.targets.cli:main", "make, list, show and draw targets from prompts"),
     "osc": ("installation.devices.osc_cli:main", "monitor OSC traffic, write layouts for OSC surfaces"),
     "audio": ("installation.devices.audio_cli:main", "show what the microphone hears"),
+    "kiosk": ("installation.kiosk.cli:main", "the show that nobody tends; also: acknowledge, install"),
+    "rehearse": ("installation.kiosk.rehearse_cli:main", "inject faults into a running kiosk and time its recovery"),
 }
 """Commands that bring their own parser: name -> (function taking the arguments, help)."""
 
@@ -51,6 +53,8 @@ def _dispatch(arguments: list[str]) -> int:
 
         return run(RunOptions.from_arguments(options))
     if options.command == "check":
+        if options.privacy or options.kiosk:
+            return int(call("installation.kiosk.checks:main", options))
         from installation.check import check
 
         return check(options.config, options.pack, options.source)
@@ -63,9 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mirror", description="A real-time mirror for galleries.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="the show")
-    _add_show_options(run)
+    add_show_options(run)
     run.add_argument("--headless", action="store_true", help="draw without a screen, through EGL")
-    run.add_argument("--seconds", type=_positive, metavar="S", help="stop after so many seconds")
+    run.add_argument("--seconds", type=positive, metavar="S", help="stop after so many seconds")
     run.add_argument("--record", type=Path, metavar="F.mp4", help="record the screen to a film")
     run.add_argument("--sheet", type=Path, metavar="F.png", help="write a contact sheet of the show at its end")
     run.add_argument("--report", type=Path, metavar="F.json", help="write the figures of the run")
@@ -73,11 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--overlay", action="store_true", help="begin with the technician's overlay")
     run.add_argument("--as-fast-as-possible", action="store_true", help="play a file without waiting for its clock")
     check = commands.add_parser("check", help="rehearsal before doors: tries everything, exit code tells")
-    _add_show_options(check)
+    add_show_options(check)
+    check.add_argument("--privacy", action="store_true", help="run the show under a trace and print what it touches")
+    check.add_argument("--kiosk", action="store_true", help="look whether this machine is set up to run alone")
     bench = commands.add_parser("bench", help="measure: stage times, frame rate, latency")
-    _add_show_options(bench)
+    add_show_options(bench)
     bench.add_argument("--backend", default=None, help="auto, openvino or torch")
-    bench.add_argument("--seconds", type=_positive, default=60.0, metavar="S", help="length of the measured show")
+    bench.add_argument("--seconds", type=positive, default=60.0, metavar="S", help="length of the measured show")
     bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
     bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")
     for name, (_, text) in DELEGATED.items():
@@ -85,13 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_show_options(parser: argparse.ArgumentParser) -> None:
+def add_show_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that runs the show takes."""
     parser.add_argument("--config", type=Path, metavar="F", help="config file; config.toml here, if there is one")
     parser.add_argument("--source", help="camera:0, camera:NAME, a path, a URL or synthetic")
     parser.add_argument("--pack", help="name or folder of a model pack")
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
+    """Read a number above 0, for argparse."""
     value = float(text)
     if not 0.0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text} must be above 0")

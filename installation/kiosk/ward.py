@@ -41,12 +41,13 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One kind of progress, and how long it may fail to come: before the first, and after it."""
+    """One kind of progress, and how long it may fail to come: before the first (`counts_from`), and after it."""
 
     beat: Heartbeat
     first_s: float
     silence_s: float
     name: str = "progress"
+    counts_from: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,15 @@ class Ward:
             self._ending = now, grace_s
             self._process.terminate()
 
+    def kill(self) -> None:
+        """End the process at once and wait for its end, which is soon."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+            self._process = None
+            self._watch = Watch(self._backoff)
+
     def _start(self, now: float) -> Failure | None:
         for pulse in self._pulses:
             pulse.beat.reset()
@@ -159,8 +169,9 @@ class Ward:
     def _stalled(self, now: float) -> str:
         for pulse in self._pulses:
             last = pulse.beat.last
-            limit = pulse.first_s if last is None else pulse.silence_s
-            since = self._started_at if last is None else last
+            begun = last is not None and pulse.beat.progress >= pulse.counts_from
+            limit = pulse.silence_s if begun else pulse.first_s
+            since = last if begun and last is not None else self._started_at
             if now - since > limit:
                 return f"gave no {pulse.name} for {limit:g} s"
         return ""

@@ -134,7 +134,7 @@ class Supervisor:
 
     def run(self, each_tick: Callable[[float], None] = lambda now: None) -> int:
         """Supervise; returns the exit code of the child that ended the show, 0 after an orderly stop."""
-        with _signals(self._on_signal):
+        with stop_signals(self._on_signal):
             try:
                 return self._loop(each_tick)
             finally:
@@ -215,7 +215,7 @@ def _exit_code(process: BaseProcess) -> int:
 
 
 @contextlib.contextmanager
-def _signals(handle: Callable[[], None]) -> Any:
+def stop_signals(handle: Callable[[], None]) -> Any:
     """Turn SIGINT and SIGTERM into a call of `handle` while the block runs."""
     before = {s: signal.signal(s, lambda *_: handle()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
