@@ -196,11 +196,17 @@ def write_pack(
     return destination
 
 
-def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Hash and flush every file of `folder`, then write its `pack.json`."""
+def seal(folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str] | None = None) -> None:
+    """Hash and flush every file of `folder`, then write its `pack.json`.
+
+    `known` has the hashes of files that came unchanged from another pack. Targets are not listed: they carry their own
+    hashes, and come and go without the pack changing.
+    """
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
-        files[path.relative_to(folder).as_posix()] = sha256_of(path)
+        name = path.relative_to(folder).as_posix()
+        if not name.startswith("targets/"):
+            files[name] = (known or {}).get(name) or sha256_of(path)
         _flush(path)
     text = json.dumps({**manifest, "files": files}, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -247,7 +253,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(name + ".npy"), "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)  # type: ignore[no-untyped-call]
 
 
 def sha256_of(path: Path) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,9 @@ class _GeneratorBuilder:
         square = graph.node("Mul", style, style, name=f"{name}.style_square")
         sums = graph.node("MatMul", square, self._float(f"{name}.power", power.T / 2), name=f"{name}.power_sum")
         if self.half:
-            sums = graph.node("Mul", sums, graph.node("Mul", peak, peak, name=f"{name}.peak_square"), name=f"{name}.sums")
+            sums = graph.node(
+                "Mul", sums, graph.node("Mul", peak, peak, name=f"{name}.peak_square"), name=f"{name}.sums"
+            )
         sums = graph.node("Add", sums, self._float(f"{name}.eps", np.asarray(eps / 2)), name=f"{name}.sums_eps")
         demod = graph.node("Reciprocal", graph.node("Sqrt", sums, name=f"{name}.norm"), name=f"{name}.demod")
         if self.half:
@@ -223,7 +226,7 @@ class _GeneratorBuilder:
         """Add a constant in the precision of the activations."""
         return self.graph.constant(name, value.astype(self.dtype) if self.half else value)
 
-    def _float(self, name: str, value: NDArray[np.floating]) -> str:
+    def _float(self, name: str, value: NDArray[Any]) -> str:
         return self.graph.constant(name, np.asarray(value, np.float32, order="C"))
 
     def _const_shape(self) -> tuple[int, ...]:

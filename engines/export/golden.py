@@ -250,7 +250,7 @@ def _transposed(x: Patch, weight: Array, out: Window) -> Array:
     rows, columns = out.top - 1 - 2 * top, out.left - 1 - 2 * left
     high, wide = out.bottom - out.top, out.right - out.left
     y = sum(tap * full[:, rows + k : rows + k + high] for k, tap in enumerate(taps))
-    return np.asarray(sum(tap * y[:, :, columns + k : columns + k + wide] for k, tap in enumerate(taps)))  # type: ignore[index]
+    return np.asarray(sum(tap * y[:, :, columns + k : columns + k + wide] for k, tap in enumerate(taps)))
 
 
 def _colour(
@@ -278,7 +278,7 @@ def _skip(image: Patch, out: Window) -> Array:
     rows, columns = out.top - 2 * top, out.left - 2 * left
     high, wide = out.bottom - out.top, out.right - out.left
     y = sum(tap * spread[:, rows + k : rows + k + high] for k, tap in enumerate(taps))
-    return np.asarray(sum(tap * y[:, :, columns + k : columns + k + wide] for k, tap in enumerate(taps)))  # type: ignore[index]
+    return np.asarray(sum(tap * y[:, :, columns + k : columns + k + wide] for k, tap in enumerate(taps)))
 
 
 def _style(tensors: Tensors, name: str, w: Array) -> Array:
@@ -292,20 +292,23 @@ def _style(tensors: Tensors, name: str, w: Array) -> Array:
 
 def _norm(tensors: Tensors, name: str, x: Array) -> Array:
     weight, bias, mean, variance = (
-        tensors[f"{name}.{part}"].load().astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+        tensors[f"{name}.{part}"].load().astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = weight / np.sqrt(variance + BATCH_NORM_EPS)
     shift = bias - mean * scale
-    return x * scale.astype(np.float32)[:, None, None] + shift.astype(np.float32)[:, None, None]
+    normal: Array = x * scale.astype(np.float32)[:, None, None] + shift.astype(np.float32)[:, None, None]
+    return normal
 
 
 def _prelu(tensors: Tensors, name: str, x: Array) -> Array:
     slope = tensors[f"{name}.weight"].load()[:, None, None]
-    return np.where(x < 0, x * slope, x)
+    return np.asarray(np.where(x < 0, x * slope, x))
 
 
 def _lateral(tensors: Tensors, name: str, x: Array) -> Array:
-    return _pointwise(x, tensors[f"{name}.weight"].load()) + tensors[f"{name}.bias"].load()[:, None, None]
+    lateral: Array = _pointwise(x, tensors[f"{name}.weight"].load()) + tensors[f"{name}.bias"].load()[:, None, None]
+    return lateral
 
 
 def _head(tensors: Tensors, x: Array, row: int) -> Array:
@@ -315,7 +318,8 @@ def _head(tensors: Tensors, x: Array, row: int) -> Array:
         x = _lrelu(y, STYLE_HEAD_SLOPE)
     weight = tensors[f"styles.{row}.linear.weight"].load()
     codes: Array = (weight @ x[:, 0, 0]) / np.float32(math.sqrt(weight.shape[1]))
-    return codes + tensors[f"styles.{row}.linear.bias"].load()
+    codes += tensors[f"styles.{row}.linear.bias"].load()
+    return codes
 
 
 def _doubled(x: Array) -> Array:
@@ -346,7 +350,7 @@ def _valid(x: Array, weight: Array, stride: int = 1) -> Array:
     fan_out, fan_in = weight.shape[:2]
     height, width = (x.shape[1] - 3) // stride + 1, (x.shape[2] - 3) // stride + 1
     matrix = np.ascontiguousarray(weight).reshape(fan_out, -1)
-    patches = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
+    patches = _patches(x)[:, ::stride, ::stride]
     out = np.empty((fan_out, height, width), np.float32)
     strip = max(1, _STRIP_NUMBERS // (9 * fan_in * width))
     for top in range(0, height, strip):
@@ -354,6 +358,14 @@ def _valid(x: Array, weight: Array, stride: int = 1) -> Array:
         columns = part.transpose(0, 3, 4, 1, 2).reshape(9 * fan_in, -1)
         out[:, top : top + strip] = (matrix @ columns).reshape(fan_out, -1, width)
     return out
+
+
+def _patches(x: Array) -> Array:
+    """Give the 3x3 neighbourhoods of a map as a view: (c, h - 2, w - 2, 3, 3)."""
+    channels, height, width = x.shape
+    plane, row, column = x.strides
+    shape, strides = (channels, height - 2, width - 2, 3, 3), (plane, row, column, row, column)
+    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
 
 def _lrelu(x: Array, slope: float) -> Array:

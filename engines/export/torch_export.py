@@ -29,7 +29,8 @@ _EXAMPLE_BATCH = 2
 """Not 1: torch.export takes a size of one for a constant."""
 
 
-_FOLD_EVERYTHING = {"input_size_limit": 1 << 31, "output_size_limit": 1 << 31}
+_LARGEST = 1 << 31
+"""Constants of any size are folded."""
 
 
 def export_onnx(
@@ -71,7 +72,7 @@ def export_onnx(
             assert program is not None
             # Whatever depends on weights alone becomes a weight: convolutions with constant kernels are what
             # both back-ends are fast at, and TensorRT asks for them.
-            onnxscript.optimizer.optimize(program.model, **_FOLD_EVERYTHING)
+            onnxscript.optimizer.optimize(program.model, input_size_limit=_LARGEST, output_size_limit=_LARGEST)
     finally:
         module.train(training)
     model = program.model_proto

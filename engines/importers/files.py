@@ -129,9 +129,7 @@ def _array(data: bytes) -> LazyArray:
         version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
         if version not in ((1, 0), (2, 0)):
             raise Malformed(f"a NumPy file of version {version}")
-        read_header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)  # type: ignore[no-untyped-call]
         if dtype.kind not in "fiub" or dtype.names is not None:
             raise Malformed(f"an array of {str(dtype)[:40]} instead of numbers")

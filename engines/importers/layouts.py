@@ -118,16 +118,16 @@ def _from_psp(tensors: Tensors, tree: Mapping[Any, Any], asked: str | None) -> W
     average = as_array(tree.get("latent_avg"))
     starts_from_average = options.get("start_from_latent_avg", average is not None) is True
     if starts_from_average and average is None:
-        raise EngineError("its options say start_from_latent_avg, but there is no latent_avg; the checkpoint is not whole")
+        raise EngineError(
+            "its options say start_from_latent_avg, but there is no latent_avg; the checkpoint is not whole"
+        )
     if options.get("learn_in_w") is True:
         raise EngineError("its encoder gives one w instead of rows of W+ (learn_in_w), which is not supported")
     decoder = {key.removeprefix("decoder."): value for key, value in tensors.items() if key.startswith("decoder.")}
     generator, generator_tensors = _rosinality_generator(decoder, "decoder.", notes)
     encoder_type = options.get("encoder_type")
     if encoder_type is not None and encoder_type not in _ENCODER_TYPES:
-        raise EngineError(
-            f"its encoder is {str(encoder_type)[:60]!r}; {' and '.join(_ENCODER_TYPES)} are supported"
-        )
+        raise EngineError(f"its encoder is {str(encoder_type)[:60]!r}; {' and '.join(_ENCODER_TYPES)} are supported")
     kind = _ENCODER_TYPES.get(encoder_type) if encoder_type else _guessed_kind(tree, options)
     if kind is None:
         kind = asked or PSP
@@ -166,9 +166,7 @@ def _from_rosinality(tensors: Tensors, average: LazyArray | None) -> Weights:
     return Weights("rosinality StyleGAN2", generator, generator_tensors, average, None, {}, tuple(notes))
 
 
-def _rosinality_generator(
-    tensors: Tensors, prefix: str, notes: list[str]
-) -> tuple[GeneratorArchitecture, Tensors]:
+def _rosinality_generator(tensors: Tensors, prefix: str, notes: list[str]) -> tuple[GeneratorArchitecture, Tensors]:
     """Translate the names of the rosinality family."""
     highest = [
         int(match[2]) if match[1] == "to_rgbs" else int(match[2]) // 2
@@ -288,9 +286,7 @@ def _average(average: LazyArray | None, arch: GeneratorArchitecture, name: str) 
         return None
     shape = average.shape[1:] if len(average.shape) > 1 and average.shape[0] == 1 else average.shape
     if shape not in ((arch.w_dim,), (arch.num_ws, arch.w_dim)):
-        raise EngineError(
-            f"'{name}' is {average.shape}; ({arch.w_dim},) or ({arch.num_ws}, {arch.w_dim}) was expected"
-        )
+        raise EngineError(f"'{name}' is {average.shape}; ({arch.w_dim},) or ({arch.num_ws}, {arch.w_dim}) was expected")
     return _checked(average.then(lambda array: array.reshape(shape), shape), shape, name)
 
 
@@ -341,7 +337,9 @@ def _drawn_noise(name: str, shape: tuple[int, ...]) -> LazyArray:
 
 def _arrays(tree: Mapping[Any, Any]) -> Tensors:
     """Keep the arrays of a table, by name."""
-    return {key: array for key, value in tree.items() if isinstance(key, str) and (array := as_array(value)) is not None}
+    return {
+        key: array for key, value in tree.items() if isinstance(key, str) and (array := as_array(value)) is not None
+    }
 
 
 def _unflattened(tensors: Tensors, notes: Mapping[str, str]) -> dict[str, Any]:

@@ -27,16 +27,22 @@ If the weights are your own, import them again and name their licence (--licence
 
 def assumed_licence(source: str, layout: str) -> Licence:
     """Give the careful assumption for a checkpoint of unknown origin."""
-    return Licence("unknown (public weights of this kind: non-commercial)", _PUBLIC.format(source=source, layout=layout), False)
+    return Licence(
+        "unknown (public weights of this kind: non-commercial)", _PUBLIC.format(source=source, layout=layout), False
+    )
 
 
 def named_licence(name: str, text: str | None, commercial_use: bool) -> Licence:
     """Give the licence that a person named; `text` is its wording, if they have it."""
-    return Licence(name, text or f"The person who imported these weights states their licence: {name}\n", commercial_use)
+    return Licence(
+        name, text or f"The person who imported these weights states their licence: {name}\n", commercial_use
+    )
 
 
 def warning(licence: Licence) -> str | None:
     """Give the sentence that a person must see, if there is one."""
     if licence.commercial_use:
         return None
-    return f"these weights may not be used commercially, or nothing allows it ({licence.name}); see the pack's LICENCE.txt"
+    return (
+        f"these weights may not be used commercially, or nothing allows it ({licence.name}); see the pack's LICENCE.txt"
+    )

@@ -56,7 +56,9 @@ def nvidia_module(root: dict[str, Any]) -> Found:
             raise EngineError(f"the module '{prefix}' of its G_ema is damaged")
         name, state = module["class_name"], module["state"]
         if name in ("Conv2dLayer", "SynthesisInput"):
-            raise EngineError(f"its generator has a {name}: a resnet or StyleGAN3 network; only StyleGAN2's skip is supported")
+            raise EngineError(
+                f"its generator has a {name}: a resnet or StyleGAN3 network; only StyleGAN2's skip is supported"
+            )
         if name not in _CLASSES:
             raise EngineError(f"its G_ema contains a {name[:60]!r}, which is no part of a StyleGAN2 generator")
         _check_settings(name, state, prefix)
@@ -87,12 +89,12 @@ def _table(state: dict[str, Any], key: str, prefix: str) -> list[tuple[str, Any]
 
 def _check_settings(name: str, state: dict[str, Any], prefix: str) -> None:
     """Refuse what would draw other pictures than the network was trained for."""
-    expected: dict[str, tuple[Any, ...]] = {
+    expected: dict[str, tuple[tuple[str, Any], ...]] = {
         "Generator": (("c_dim", 0), ("img_channels", 3)),
         "SynthesisBlock": (("architecture", "skip"),),
         "SynthesisLayer": (("activation", "lrelu"),),
-    }.get(name, ())
-    for key, value in expected:
+    }
+    for key, value in expected.get(name, ()):
         if state.get(key, value) != value:
             found = str(state[key])[:40]
             raise EngineError(f"the generator's {prefix}{key} is {found}; only {value} is supported")

@@ -88,8 +88,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, LazyArray], notes: Mappi
 def _tensor(reader: TensorReader, name: str, record: Any, base: int, size: int) -> LazyArray:
     if not isinstance(record, dict) or record.get("dtype") not in _CODES:
         raise Malformed(f"'{name[:80]}' has no known type")
-    shape, offsets = record.get("shape"), record.get("data_offsets")
-    if not _whole(shape) or not _whole(offsets) or len(offsets) != 2 or len(shape) > MAX_DIMENSIONS:
+    shape, offsets = _whole(record.get("shape")), _whole(record.get("data_offsets"))
+    if shape is None or offsets is None or len(offsets) != 2 or len(shape) > MAX_DIMENSIONS:
         raise Malformed(f"'{name[:80]}' has no shape or no place")
     storage = Storage(_CODES[record["dtype"]], math.prod(shape))
     if not 0 <= offsets[0] <= offsets[1] <= size - base:
@@ -99,5 +99,6 @@ def _tensor(reader: TensorReader, name: str, record: Any, base: int, size: int) 
     return reader._tensor(storage, 0, tuple(shape), strides)
 
 
-def _whole(values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+def _whole(values: Any) -> list[int] | None:
+    """Give a list of whole numbers, or None if it is something else."""
+    return values if isinstance(values, list) and all(type(v) is int and v >= 0 for v in values) else None

@@ -276,7 +276,7 @@ def read_numbers(stream: BinaryIO, start: int, count: int, dtype: np.dtype[Any])
         Malformed: If the file is shorter.
     """
     out = np.empty(count, dtype)
-    view = memoryview(out.view(np.uint8)) if count else memoryview(b"")
+    view = memoryview(out.data).cast("B") if count else memoryview(b"")
     done = 0
     while done < len(view):
         got = os.preadv(stream.fileno(), [view[done:]], start + done)

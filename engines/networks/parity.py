@@ -254,7 +254,7 @@ def nvidia_pack(table: Table, pack: Pack) -> None:
     table.compare("ws_psi1", ws, W)
     table.compare("ws_b_psi1", ws_b, W)
     table.compare("ws_psi07", pack.map(table["z_a"], 0.7), W)
-    table.compare("ws_psi07_cutoff8", truncate(ws, pack.w_avg[:8], 0.7, 8), W)
+    table.compare("ws_psi07_cutoff8", truncate(ws, pack.w_avg, 0.7, 8), W)
     table.compare("ws_from_tiny_z", pack.map(table["z_a"] * np.float32(1e-4)), W)
     table.compare_image("image_psi1", pack.synthesize(ws), IMAGE)
     table.compare_image("image_psi07", pack.synthesize(pack.map(table["z_a"], 0.7)), IMAGE)
@@ -424,7 +424,9 @@ def main() -> int:
     parser.add_argument("--reference", type=Path, required=True, metavar="DIR", help="folder with the reference arrays")
     parser.add_argument("--backend", default="torch", help="which back-end opens the packs (torch)")
     choices = [*NETWORKS, *PACKS]
-    parser.add_argument("--only", nargs="+", default=[], choices=choices, metavar="CASE", help=f"of: {', '.join(choices)}")
+    parser.add_argument(
+        "--only", nargs="+", default=[], choices=choices, metavar="CASE", help=f"of: {', '.join(choices)}"
+    )
     options = parser.parse_args()
     print(f"{'case':<24} {'array':<34} {'max d':>9} {'rel L2':>9}  {'accept':<22}")
     rows = compare(options.reference, options.backend, options.only)

@@ -50,7 +50,7 @@ class Bottleneck(nn.Module):
     def __init__(self, block: BodyBlock) -> None:
         super().__init__()
         self.stride = block.stride
-        self.shortcut_layer: nn.Module | None = None
+        self.shortcut_layer: nn.Sequential | None = None
         if block.projects:
             self.shortcut_layer = nn.Sequential(
                 nn.Conv2d(block.fan_in, block.fan_out, 1, block.stride, bias=False), _batch_norm(block.fan_out)
@@ -65,11 +65,8 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.shortcut_layer is None:
-            shortcut = x[:, :, :: self.stride, :: self.stride]
-        else:
-            shortcut = self.shortcut_layer(x)
-        return self.res_layer(x) + shortcut
+        shortcut: Tensor = self.shortcut_layer(x) if self.shortcut_layer else x[:, :, :: self.stride, :: self.stride]
+        return shortcut + self.res_layer(x)
 
 
 class StyleHead(nn.Module):
@@ -84,7 +81,8 @@ class StyleHead(nn.Module):
         self.linear = EqualLinear(ENCODER_WIDTH, ENCODER_WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.convs(x).flatten(1))
+        row: Tensor = self.linear(self.convs(x).flatten(1))
+        return row
 
 
 class Encoder(nn.Module):

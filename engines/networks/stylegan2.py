@@ -138,9 +138,7 @@ class SynthesisBlock(nn.Module):
         self.conv1 = SynthesisLayer(arch, width, width, resolution, up=False)
         self.torgb = ToRGB(arch, width)
 
-    def forward(
-        self, x: Tensor | None, image: Tensor | None, w_plus: Tensor, noise_mode: str
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor | None, image: Tensor | None, w_plus: Tensor, noise_mode: str) -> tuple[Tensor, Tensor]:
         """Take and give the features and the running picture; rows of `w_plus` are picked here."""
         row = self.first_row
         if x is None or self.conv0 is None:
@@ -196,7 +194,8 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, psi: float = 1.0) -> Tensor:
         """(n, z_dim) -> (n, 3, r, r)."""
-        return self.synthesis(self.mapping(z, psi))
+        image: Tensor = self.synthesis(self.mapping(z, psi))
+        return image
 
 
 def fir(x: Tensor, padding: tuple[int, int], gain: float) -> Tensor:

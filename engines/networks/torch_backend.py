@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -112,7 +113,7 @@ def _build(pack: Path, part: str) -> Network:
     builder = BUILDERS.get((str(kind), part))
     if builder is None:
         raise EngineError(
-            f"the pack {manifest.name!r} says of its {part} the architecture {kind!r}, which PyTorch cannot rebuild here; "
+            f"the pack {manifest.name!r} gives its {part} the architecture {kind!r}, which PyTorch cannot rebuild; "
             "use another backend"
         )
     path = pack / WEIGHTS
@@ -160,7 +161,8 @@ class _AveragedEncoder(nn.Module):
         self.register_buffer("latent_avg", latent_avg)
 
     def forward(self, crop: Tensor) -> Tensor:
-        return self.encoder(crop) + self.latent_avg
+        w_plus: Tensor = self.encoder(crop) + self.latent_avg
+        return w_plus
 
 
 def _encoder(manifest: Manifest, tensors: Callable[[str], Tensors]) -> Network:

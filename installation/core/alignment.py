@@ -90,7 +90,7 @@ def quad_from_68(landmarks: ArrayLike) -> NDArray[np.float64]:
     )
 
 
-def quad_size(quad: NDArray[np.floating]) -> float:
+def quad_size(quad: NDArray[np.float64]) -> float:
     """Give the side of a crop square in pixels (the mean of its top and bottom edge)."""
     top = np.hypot(*(quad[3] - quad[0]))
     bottom = np.hypot(*(quad[2] - quad[1]))
