@@ -82,7 +82,7 @@ class Guide:
         self, start: Latent, seed: int, *, resume: Point | None = None, every_step: Callable[[Point], None]
     ) -> Point:
         """Walk from `start`; the point's latent is the edit in deviations."""
-        origin = torch.from_numpy(start)
+        origin = torch.tensor(start)
         kept = None
         if self.settings.identity_weight > 0.0:
             with torch.no_grad():
@@ -126,7 +126,7 @@ class Guide:
         total = torch.zeros(samples.shape[1:])
         for index, sample in enumerate(samples):
             edit = torch.zeros(samples.shape[1:], requires_grad=True)
-            image = self.draw((torch.from_numpy(sample) + edit * self.spread)[None])
+            image = self.draw((torch.tensor(sample) + edit * self.spread)[None])
             toward = (self.clip.pictures(cutouts(image, self.settings.cutouts, index)) @ difference.T).mean()
             total += torch.autograd.grad(toward, edit)[0]
             every_sample()
@@ -139,7 +139,7 @@ class Guide:
         gain = 0.0
         with torch.no_grad():
             for sample in samples:
-                latent = torch.from_numpy(sample)
+                latent = torch.tensor(sample)
                 pair = self.draw(torch.stack([latent, latent + edit * self.spread]))
                 before, after = (self.clip.pictures(pair) @ difference.T).flatten().tolist()
                 gain += (after - before) / len(samples)

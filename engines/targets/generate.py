@@ -48,14 +48,25 @@ class PicturePipeline:
     """A text-to-image pipeline, on the GPU where there is one.
 
     Args:
-        where: A folder, or a name on the hub.
-
-    Raises:
-        MissingExtra: If diffusers is not installed.
-        EngineError: If there is no such pipeline, or it cannot be loaded from safetensors.
+        pipeline: Called as pipelines of the diffusers library are: (prompt, num_inference_steps, generator) -> object
+            with `images`.
+        name: For people.
+        sha256: Of its weights.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, pipeline: Any, name: str, sha256: str) -> None:
+        self.name = name
+        self.sha256 = sha256
+        self._pipeline = pipeline
+
+    @classmethod
+    def load(cls, where: str) -> PicturePipeline:
+        """Load a pipeline from a folder, or by its name on the hub.
+
+        Raises:
+            MissingExtra: If diffusers is not installed.
+            EngineError: If there is no such pipeline, or it cannot be loaded from safetensors.
+        """
         library = need("diffusers", _PURPOSE)
         library.utils.logging.disable_progress_bar()
         try:
@@ -63,16 +74,13 @@ class PicturePipeline:
                 folder = Path(where).expanduser().resolve()
             else:
                 folder = Path(library.DiffusionPipeline.download(where, use_safetensors=True))
-            self.name = Path(where).name
-            self.sha256 = weights_sha256(folder)
-            pipeline: Any = library.DiffusionPipeline.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True
-            )
+            sha256 = weights_sha256(folder)
+            pipeline = library.DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise EngineError(f"{_PURPOSE}: {where} cannot be used as a pipeline: {_first_line(error)}") from error
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._pipeline = pipeline.to(self._device)
-        self._pipeline.set_progress_bar_config(disable=True)
+        pipeline = pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+        pipeline.set_progress_bar_config(disable=True)
+        return cls(pipeline, Path(where).name, sha256)
 
     @property
     def used(self) -> ModelUsed:

@@ -21,6 +21,7 @@ SERIES = 5
 VISITOR_PSI = 0.7
 """Truncation of random visitors, as faces are usually sampled (StyleGAN, appendix B)."""
 
+VISITORS_ABREAST = 3
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -69,15 +70,15 @@ def sheet(options: argparse.Namespace) -> int:
             raise EngineError(f"{pack.name} has no targets yet; make some: mirror targets make")
         latents = np.stack([pack.w_avg, *(target.w_plus for target in targets)])
         title = f"{pack.name}: the average face and {len(targets)} targets"
-        blocks = [Block(title, pack.synthesize(latents), ["w_avg", *(t.caption for t in targets)], 8)]
+        columns = max(len(AMOUNTS) * min(options.visitors, VISITORS_ABREAST), 8)
+        blocks = [Block(title, pack.synthesize(latents), ["w_avg", *(t.caption for t in targets)], columns)]
         visitors = sample_faces(pack, options.visitors, psi=VISITOR_PSI)
         for target in _chosen(pack, options.names):
             way = morphed(pack, visitors, target.name, target.w_plus, AMOUNTS, options.mode)
             captions = [f"{amount:.2f}" for _ in visitors for amount in AMOUNTS]
             pictures = pack.synthesize(way.reshape(-1, *pack.w_avg.shape))
-            blocks.append(
-                Block(f"{target.caption} ({options.mode})", pictures, captions, len(AMOUNTS) * min(len(visitors), 3))
-            )
+            columns = len(AMOUNTS) * min(len(visitors), VISITORS_ABREAST)
+            blocks.append(Block(f"{target.caption} ({options.mode})", pictures, captions, columns))
         save_picture(draw_sheet(blocks, tile_for(pack)), options.out)
         print(options.out)
     return 0

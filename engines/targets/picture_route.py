@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from engines.targets.work import FOLDER, load_work, save_work
 from installation.core.latents import Latent
 from installation.errors import EngineError
 from installation.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from engines.targets.generate import PicturePipeline
 
 SPREAD_SAMPLES = 256
 
@@ -61,10 +64,16 @@ def diffusers_route(options: argparse.Namespace, studio: Studio) -> Route:
         MissingExtra: If diffusers is not installed.
         EngineError: If the pipeline cannot be loaded.
     """
-    from engines.targets.generate import PictureOrder, PicturePipeline
+    from engines.targets.generate import PicturePipeline
+
+    return generated_route(options, studio, PicturePipeline.load(options.pipeline))
+
+
+def generated_route(options: argparse.Namespace, studio: Studio, pipeline: PicturePipeline) -> Route:
+    """The same with a pipeline at hand."""
+    from engines.targets.generate import PictureOrder
 
     job = PictureJob.from_options(options)
-    pipeline = PicturePipeline(options.pipeline)
 
     def route(prompt: Prompt) -> Iterator[tuple[Prompt, Draft]]:
         order = PictureOrder(prompt.text, options.count, options.diffusion_steps, min(options.seeds))

@@ -58,7 +58,7 @@ def project(
         (num_ws, w_dim) float32.
     """
     unit = torch.from_numpy(np.maximum(spread, 1e-4).astype(np.float32))
-    origin = torch.from_numpy(np.asarray(start, np.float32))
+    origin = torch.tensor(start, dtype=torch.float32)
     with torch.no_grad():
         size = min(draw(origin[None]).shape[-1], WORKING_PX)
         goal = resized(torch.from_numpy(picture)[None], size)

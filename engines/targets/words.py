@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from engines.targets.captions import Attribute
 from installation.core.latents import Latent
 
-DEAD_ZONE = 0.5
-"""Effect sizes below this are the chatter of a text model."""
+DEAD_ZONE = 1.0
+"""Neutral words scatter by 1 themselves; an effect no larger than that says nothing."""
 
-SOFTNESS = 2.0
+SOFTNESS = 1.5
 """Effect size beyond the dead zone at which a pull reaches tanh(1) = 0.76 of a range."""
 
-BUDGET = 1.6
+BUDGET = 2.0
 """Length of a whole move, each direction counted in parts of its useful range."""
 
 FAINT = 0.8
