@@ -335,6 +335,7 @@ def _session_rows() -> Iterator[Control]:
     yield _command("subscribe", text)
     yield _command("unsubscribe", "End the feedback. Argument: port (optional).")
     yield _command("state", "Ask for the whole state once.")
+    yield _command("midi/learn", "Bind the next MIDI knob or key that moves. Argument: the address it shall play.")
     yield _command("ping", "Answered by /mirror/pong with the same arguments.")
 
 
