@@ -44,7 +44,7 @@ class NetworkStream:
             options["rtsp_transport"] = "tcp"  # UDP loses packets, and the picture smears until the next key frame
         try:
             container = av.open(self._url, timeout=patience, options=options)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             raise DeviceError(
                 f"stream {self.name} does not answer ({_reason(error)}); check address and network"
             ) from error
@@ -64,13 +64,13 @@ class NetworkStream:
         while self._packets is not None and not self._closed.is_set():
             try:
                 packet = next(self._packets, None)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, av.FFmpegError) as error:
                 raise DeviceError(f"stream {self.name} broke off ({_reason(error)})") from error
             if packet is None or packet.size == 0:
                 raise DeviceError(f"stream {self.name} was closed by its server")
             try:
                 pictures = packet.decode()
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, av.FFmpegError) as error:
                 bad += 1
                 if bad > _BAD_PACKETS:
                     raise DeviceError(f"stream {self.name} sends nothing that can be decoded") from error

@@ -116,7 +116,7 @@ class VideoFile:
             self._container.close()
         try:
             container = av.open(str(self._path))
-        except (OSError, ValueError) as error:  # PyAV's errors are both
+        except (OSError, ValueError, av.FFmpegError) as error:
             raise ConfigError(f"{self.name} is not a video that FFmpeg can read ({_reason(error)})") from error
         if not container.streams.video or container.format.name in _NOT_VIDEO:
             kind = container.format.long_name or container.format.name
@@ -161,7 +161,7 @@ def _decode(container: InputContainer) -> Iterator[av.VideoFrame]:
             if packet is None:
                 return
             pictures = packet.decode()
-        except (OSError, ValueError):  # PyAV's errors; a damaged place, the next key frame heals it
+        except (OSError, ValueError, av.FFmpegError):  # a damaged place, the next key frame heals it
             bad += 1
             continue
         for picture in pictures:
