@@ -119,9 +119,10 @@ def _score(name: str, prompt: NDArray[np.float64], neutral: NDArray[np.float64])
 
 def pull(score: Score) -> float:
     """Squash a score to -1..1; 0 inside the dead zone or where the caption pairs disagree."""
-    if score.effect == 0.0:
+    size = abs(score.effect)
+    if size <= DEAD_ZONE:
         return 0.0
-    sure = abs(score.effect) * max(0.0, 1.0 - (score.doubt / score.effect) ** 2)
+    sure = size - score.doubt**2 / size
     return math.copysign(math.tanh(max(0.0, sure - DEAD_ZONE) / SOFTNESS), score.effect)
 
 
