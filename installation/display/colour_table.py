@@ -22,6 +22,9 @@ STYLE_SIZE = 17
 """Cells along each side of a style's table: 15 KB of texture, finer than a linear map needs."""
 
 MAX_CUBE = 129
+MAX_STRETCH = 1.7
+"""How far a style may spread or narrow the live picture's colours along any direction of L*a*b*."""
+
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, 2 degrees
 _XYZ_FROM_RGB = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -136,7 +139,7 @@ class Palette:
 
 
 def transport(source: Palette, style: Palette) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the cheapest linear map that gives `source` the mean and covariance of `style`.
+    """Find the cheapest linear map that gives `source` mean and covariance of `style`, within `MAX_STRETCH`.
 
     Returns:
         (3, 3) matrix T and (3,) shift: lab' = T lab + shift. T is symmetric and positive definite, so no hue is
@@ -145,6 +148,9 @@ def transport(source: Palette, style: Palette) -> tuple[NDArray[np.float64], NDA
     root = _root(source.covariance)
     inverse = np.linalg.inv(root)
     matrix = inverse @ _root(root @ style.covariance @ root) @ inverse
+    # A portrait of few colours would be torn apart to fill a colourful painting: the stretch is bounded.
+    stretches, axes = np.linalg.eigh(matrix)
+    matrix = (axes * np.clip(stretches, 1.0 / MAX_STRETCH, MAX_STRETCH)) @ axes.T
     return matrix, style.mean - matrix @ source.mean
 
 

@@ -33,15 +33,15 @@ void main() {
     for (int k = -2; k <= 2; k++) fine += texture(u_squashed, v_uv + along.xy * float(k) * 1.3 * u_pixel).a;
     fine *= 0.2;
     float edge = clamp((soft.a - fine) * 7.0, 0.0, 1.0);
-    float dark = 1.0 - smoothstep(0.04, 0.86, mix(fine, soft.a, 0.35));
-    dark = pow(dark, mix(2.2, 0.9, u_depth));
+    float dark = 1.0 - smoothstep(-0.05, 1.05, mix(fine, soft.a, 0.35));
+    dark = pow(dark, mix(1.9, 0.75, u_depth));
     dark = clamp(dark + edge * u_line * 1.2, 0.0, 1.0);
     // Side strokes: noise stretched along one drawing direction, bent a little by the form.
     vec2 hand = normalize(vec2(0.72, -0.69) + 0.5 * along.xy * along.z);
     vec2 side = vec2(dot(at, hand) * 0.07, dot(at, vec2(-hand.y, hand.x)) * 0.5);
     float teeth = 0.62 * paper_height(at * 0.6) + 0.38 * value_noise(side);
-    float dust = smoothstep(teeth - 0.22, teeth + 0.20, dark * 1.12);
-    float smudge = dark * 0.42;
+    float dust = smoothstep(teeth - 0.30, teeth + 0.26, dark * 1.08);
+    float smudge = dark * dark * 0.5;
     float cover = clamp(max(dust * (0.55 + 0.45 * dark), smudge), 0.0, 1.0);
     vec3 ink = mix(DUST, mix(DUST, here.rgb, 0.75), u_tint);
     vec3 color = mix(PAPER * (0.97 + 0.06 * (paper_height(at * 0.6) - 0.5)), ink, cover);

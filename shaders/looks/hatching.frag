@@ -27,9 +27,9 @@ const vec3 INK = vec3(0.075, 0.080, 0.115);
 float layer(vec2 at, float angle, float spacing, float dark, float from, float shake) {
     vec2 across = vec2(-sin(angle), cos(angle));
     float along = dot(at, vec2(cos(angle), sin(angle)));
-    float where = dot(at, across) / spacing + shake + 0.25 * value_noise(vec2(along * 0.035, floor(dot(at, across) / spacing)));
+    float where = dot(at, across) / spacing + shake + 0.5 * value_noise(vec2(along * 0.012, dot(at, across) / spacing * 0.15));
     float gap = abs(fract(where) - 0.5) * spacing;            // pixels from the line
-    float lift = 0.75 + 0.5 * value_noise(vec2(along * 0.06 + angle * 9.0, floor(where)));  // the pen's pressure
+    float lift = 0.8 + 0.4 * value_noise(vec2(along * 0.03 + angle * 9.0, floor(where)));  // the pen's pressure
     float width = clamp((dark - from) / 0.26, 0.0, 1.0) * 0.30 * spacing * lift;
     return width > 0.05 ? 1.0 - smoothstep(width - 0.55, width + 0.55, gap) : 0.0;
 }
@@ -38,7 +38,7 @@ void main() {
     vec2 at = v_uv / u_pixel;
     vec3 along = stroke(texture(u_flow, v_uv).rgb);
     float fine = texture(u_squashed, v_uv).a, soft = texture(u_soft, v_uv).a;
-    float dark = clamp(1.0 - fine * 1.06, 0.0, 1.0) * mix(0.7, 1.25, u_ink);
+    float dark = clamp(1.0 - fine * 1.06, 0.0, 1.0) * mix(0.55, 1.15, u_ink);
     float spacing = mix(9.0, 4.0, u_fine);
     float shake = 0.8 * (soft - 0.5) * 6.0 / spacing;         // forms bend the lines
     float ink = layer(at, -0.78, spacing, dark, 0.22, shake);

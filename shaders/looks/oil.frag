@@ -26,7 +26,7 @@ void main() {
     // Bristles: noise that is long along the stroke and short across it.
     vec2 across = vec2(-along.y, along.x);
     float bristle = 0.0;
-    for (int k = -2; k <= 2; k++) bristle += value_noise((at + along.xy * float(k) * 2.2) * 0.55);
+    for (int k = -2; k <= 2; k++) bristle += value_noise((at + along.xy * float(k) * 3.4) * 0.38);
     bristle = bristle / 5.0 - 0.5;
     vec4 paint = texture(u_paint, v_uv);
     float ahead = texture(u_paint, v_uv + vec2(1.2, 1.2) * u_pixel).a;
@@ -34,7 +34,7 @@ void main() {
     float slope = (behind - ahead) * 1.6;
     float thread = weave(at * 0.42) - 0.5;
     float thickness = 0.45 + 0.55 * paint.a;  // darks are thin and let the canvas through, lights are thick
-    float light = slope * u_relief + bristle * u_relief * 0.34 * thickness + thread * u_canvas * 0.22 * (1.3 - thickness);
+    float light = slope * u_relief + bristle * u_relief * 1.1 * thickness + thread * u_canvas * 0.22 * (1.3 - thickness);
     vec3 color = paint.rgb * (1.0 + light * 0.9);
     color = mix(vec3(luminance(color)), color, 1.0 + 0.5 * u_rich);
     color = mix(color, color * color * (1.6 - 0.6 * color), 0.5 * u_rich);

@@ -40,7 +40,7 @@ void main() {
     vec3 color = mix(vec3(luminance(wash.rgb)), wash.rgb, 1.25);
     color = 1.0 - (1.0 - clamp(color * 1.12 + 0.10, 0.0, 1.0)) * 0.92;
     color = clamp(color - (color - color * color) * (density - 1.0), 0.0, 1.0);
-    float painted = mix(1.0, torn_border(v_uv, u_aspect, 0.17), step(0.001, u_border) * min(1.0, u_border * 2.0));
+    float painted = mix(1.0, torn_border(v_uv, u_aspect, 0.02 + 0.16 * u_border), smoothstep(0.0, 0.05, u_border));
     vec3 paper = PAPER * (1.0 + 0.05 * u_grains * (height - 0.5));
     color = mix(paper, color * paper, painted);
     frag_color = vec4(color * color, 1.0);
