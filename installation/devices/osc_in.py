@@ -68,7 +68,7 @@ class OscInbox:
         feedback: Its clients are told what became of their own values.
         allow: Address ranges that are heard.
         wekinator: Addresses played by the arguments of `/wek/outputs`.
-        session: Called with (client, what, arguments) for subscribe, unsubscribe, state and ping.
+        session: Called with (client, what, arguments) for what only a server can do: subscribe, ping, errors ...
         traffic: A monitor, if somebody looks.
     """
 
@@ -221,6 +221,7 @@ class OscInbox:
         self._unsaid += 1
         if now - self._said_at < _SAY_EVERY_S:
             return
+        self._session(client, "error", (reason,))
         log.warning("OSC: %d refused since the last line; %s: %s", self._unsaid, client, reason[:200])
         self._said_at = now
         self._unsaid = 0

@@ -16,11 +16,11 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from installation.core.controls import ROOT
 from installation.core.feedback import MAX_RATE_HZ, Feedback
-from installation.core.instrument import Instrument
+from installation.core.instrument import Instrument, Outcome
 from installation.devices.instrument_config import OscConfig
 from installation.devices.osc_codec import MAX_PACKET_BYTES, Argument, build_message
 from installation.devices.osc_in import OscCounts, OscInbox, Traffic
@@ -64,6 +64,7 @@ class OscServer:
         now: Monotonic seconds; the clock of the instrument.
         unix_now: Seconds since 1970, for time tags.
         traffic: Told of every message, for a monitor.
+        commands: What else the table's commands do, by their path below the root: `midi/learn`.
 
     Raises:
         ConfigError: If `wekinator` names an address that is not in the table.
@@ -77,6 +78,7 @@ class OscServer:
         now: Callable[[], float] = time.monotonic,
         unix_now: Callable[[], float] = time.time,
         traffic: Traffic | None = None,
+        commands: Mapping[str, Callable[[Sequence[Argument]], Outcome]] | None = None,
     ) -> None:
         unknown = [address for address in config.wekinator if address not in instrument.table.slots]
         if unknown:
@@ -93,6 +95,8 @@ class OscServer:
             wekinator=config.wekinator,
             traffic=traffic,
         )
+        self._commands = dict(commands or {})
+        self._cue = ""
         self._replies: dict[Hashable, Hashable] = {}
         self._signals: deque[tuple[str, tuple[Argument, ...]]] = deque(maxlen=MAX_SIGNALS)
         self._selector = selectors.DefaultSelector()
@@ -112,6 +116,10 @@ class OscServer:
     def subscribers(self) -> int:
         """How many are told of changes."""
         return len(self._feedback)
+
+    def allowed(self, host: str) -> bool:
+        """Whether an IP address is in `[osc] allow`."""
+        return self._inbox.allowed(host)
 
     @property
     def port(self) -> int:
@@ -272,8 +280,9 @@ class OscServer:
             self._feedback.unsubscribe(connection)
 
     def _session(self, client: Hashable, what: str, args: Sequence[Argument]) -> None:
-        """Answer subscribe, unsubscribe, state and ping."""
-        target = self._reply_to(client, args[0] if args and what != "ping" else None)
+        """Do what only a server can: subscribe, unsubscribe, state, ping, errors, and the commands given."""
+        takes_port = what in ("subscribe", "unsubscribe", "state")
+        target = self._reply_to(client, args[0] if args and takes_port else None)
         if what == "subscribe":
             seconds = args[1] if len(args) > 1 else self._config.subscription_s
             if not isinstance(seconds, (int, float)) or not 0.0 < seconds <= 3600.0:
@@ -293,6 +302,13 @@ class OscServer:
                 self._send(target, row.address, (snapshot.goal(row.address),))
         elif what == "ping":
             self._send(target, f"{ROOT}/pong", args)
+        elif what == "error":
+            if client in self._feedback.clients:  # nobody else: a forged sender must not be answered
+                self._send(client, f"{ROOT}/error", args)
+        elif what in self._commands:
+            outcome = self._commands[what](args)
+            if not outcome.heard:
+                self._send(target, f"{ROOT}/error", (outcome.reason,))
 
     def _reply_to(self, client: Hashable, port: Argument) -> Hashable:
         """Where a client wants its answers: the port it names, on its own host and nowhere else."""
@@ -302,8 +318,11 @@ class OscServer:
         return client
 
     def _send_feedback(self, now: float) -> None:
-        table = self._instrument.table
-        for client, slot, goal in self._feedback.due(self._instrument.snapshot, now):
+        table, snapshot = self._instrument.table, self._instrument.snapshot
+        if snapshot.cue != self._cue:
+            self._cue = snapshot.cue
+            self._broadcast(f"{ROOT}/cue/current", (self._cue,))
+        for client, slot, goal in self._feedback.due(snapshot, now):
             row = table.stateful[slot]
             self._send(client, row.address, (row.present(goal),))
 

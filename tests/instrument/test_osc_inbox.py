@@ -28,12 +28,15 @@ class Desk:
         self.now = 100.0
         self.player = Instrument(TABLE)
         self.sessions: list[tuple[Hashable, str, tuple[Argument, ...]]] = []
+        self.errors: list[tuple[Hashable, str, tuple[Argument, ...]]] = []
         self.inbox = OscInbox(
             self.player,
             Feedback(len(TABLE.stateful)),
             allow=allow,
             wekinator=wekinator,
-            session=lambda client, what, args: self.sessions.append((client, what, tuple(args))),
+            session=lambda client, what, args: (self.errors if what == "error" else self.sessions).append(
+                (client, what, tuple(args))
+            ),
         )
 
     def take(self, data: bytes, host: str = HERE) -> None:

@@ -72,6 +72,16 @@ def test_ping_state_signals_and_heartbeat(rig: Any, clients: Any) -> None:
     assert client.receive_until("/mirror/heartbeat")[0] >= 1.0
 
 
+def test_mistakes_are_told_to_subscribers_and_cues_are_named(rig: Any, clients: Any) -> None:
+    client = clients(rig)
+    client.send("/mirror/subscribe")
+    client.receive_until("/mirror/psi")
+    client.send("/mirror/view", "sideways")
+    assert "portrait, mirror" in str(client.receive_until("/mirror/error")[0])
+    client.send("/mirror/cue/storm/store")
+    assert client.receive_until("/mirror/cue/current") == ("storm",)
+
+
 def test_tcp_with_slip(rigs: Callable[..., Any]) -> None:
     rig = rigs(tcp=True)
     with socket.create_connection(("127.0.0.1", rig.server.tcp_port), timeout=10.0) as sock:
