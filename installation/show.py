@@ -30,6 +30,9 @@ from installation.runtime.slots import SharedSlot
 FACE_STALE_S = 0.5
 """A face record older than this counts as no face: the eye may have died."""
 
+SERIES = 5
+"""How many targets the series shows: the five of the original work."""
+
 _SNAP_BLEND = 1.25  # below this ratio of inference to display period, pictures are shown as they come
 _RATE_WEIGHT = 0.2
 _BLACKOUT_S = 0.4
@@ -258,7 +261,7 @@ class Show:
     def _words(self, visit: VisitState, series: bool) -> tuple[str, ...]:
         if not self._targets:
             return ()
-        names = self._targets if series else (self._targets[visit.target % len(self._targets)],)
+        names = self._targets[:SERIES] if series else (self._targets[visit.target % len(self._targets)],)
         return tuple(self._captions.get(name, name) for name in names)
 
     def _caption_alpha(self, visit: VisitState, series: bool) -> float:

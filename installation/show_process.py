@@ -5,6 +5,7 @@ With `installation/app.py` the only place that knows every part.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -34,10 +35,7 @@ from installation.runtime.board import Heartbeat, StopFlag
 from installation.runtime.progress import Progress
 from installation.runtime.slots import SharedSlot
 from installation.runtime.supervisor import tell_on_stderr
-from installation.show import Show
-
-SERIES = 5
-"""How many targets the series shows: the five of the original work."""
+from installation.show import SERIES, Show
 
 _JOIN_S = 2.0
 
@@ -56,7 +54,11 @@ def main(task: ShowTask, stop: StopFlag, beat: Heartbeat, report: Connection) ->
         figures.error(str(error))
         code = error.exit_code
     report.send({**figures.summary(), **about})
-    sys.exit(code)
+    report.close()
+    sys.stderr.flush()
+    # Everything of ours is closed by now. Native threads may still be compiling a network or unwinding a driver, and
+    # the interpreter's own way out would abort under them.
+    os._exit(code)
 
 
 def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures) -> dict[str, Any]:
@@ -65,6 +67,9 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
     with ExitStack() as stack:
         pack = load_pack(task.pack, config.engine.backend)
         targets = _series_targets(config, pack)
+        instrument = Instrument(_table(config, pack), hold_s=config.osc.hold_s, now=time.monotonic())
+        for control, value in (("view", options.view or config.display.view), ("look", config.display.look)):
+            _demand(instrument, f"/mirror/{control}", value)
         eye = SharedSlot(layout=task.eye)
         stack.callback(eye.close)
         thread = _start_thread(config, pack, tuple(targets), eye, figures)
@@ -73,9 +78,6 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         stack.callback(window.close)
         renderer = Renderer(window.ctx, config.display, config.captions)
         stack.callback(renderer.release)
-        instrument = Instrument(_table(config, pack), hold_s=config.osc.hold_s, now=time.monotonic())
-        for control, value in (("view", options.view or config.display.view), ("look", config.display.look)):
-            _demand(instrument, f"/mirror/{control}", value)
         players = Players(config, instrument, tell_on_stderr)
         stack.callback(players.stop)
         film = _film(task, window, renderer)
