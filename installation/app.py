@@ -73,6 +73,7 @@ class ShowTask:
     eye: SharedLayout
     options: RunOptions
     started_at: float
+    config_path: Path | None = None
     kiosk: KioskTask | None = None
 
 
@@ -89,7 +90,8 @@ class Run:
     """One supervised run. `report` holds its figures afterwards."""
 
     def __init__(self, options: RunOptions) -> None:
-        self.config = load_config(options.config or (CONFIG_FILE if CONFIG_FILE.is_file() else None))
+        self.config_path = options.config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
+        self.config = load_config(self.config_path)
         self.options = self._settle(options)
         self.pack = find_pack(options.pack or self.config.engine.pack)
         manifest = read_manifest(self.pack)
@@ -118,7 +120,7 @@ class Run:
         slot = SharedSlot(eye_fields(self.crop_size, camera.max_side_px))
         receiver, sender = context.Pipe(duplex=False)
         memory = MemoryWatch(_MEMORY_SETTLES_S)
-        task = ShowTask(self.config, self.pack, slot.layout, self.options, time.monotonic())
+        task = ShowTask(self.config, self.pack, slot.layout, self.options, time.monotonic(), self.config_path)
         eye_arguments = (
             slot.layout,
             camera,

@@ -13,7 +13,14 @@ from pydantic import Field, ValidationError
 
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
-from installation.devices.instrument_config import CuesConfig, OscConfig
+from installation.devices.instrument_config import (
+    AudioConfig,
+    CuesConfig,
+    HandsConfig,
+    MappingsConfig,
+    MidiConfig,
+    OscConfig,
+)
 from installation.display.config import CaptionConfig, DisplayConfig, RecordConfig
 from installation.errors import ConfigError
 from installation.kiosk.config import (
@@ -92,6 +99,10 @@ class Config(Section):
     record: RecordConfig = RecordConfig()
     osc: OscConfig = OscConfig()
     cues: CuesConfig = CuesConfig()
+    audio: AudioConfig = AudioConfig()
+    mappings: MappingsConfig = MappingsConfig()
+    midi: MidiConfig = MidiConfig()
+    hands: HandsConfig = HandsConfig()
     kiosk: KioskConfig = KioskConfig()
     hours: HoursConfig = HoursConfig()
     health: HealthConfig = HealthConfig()

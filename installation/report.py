@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,39 @@ class ShowFigures:
         self.errors: list[str] = []
         self._began: float | None = None
         self._ended = 0.0
-        self._captured_before = 0
+        self._looked = 0
+        self._first: tuple[int, ...] | None = None
+        self._last: tuple[int, ...] = ()
+        self._kept: tuple[int, ...] = (0, 0, 0, 0)
 
-    def begin(self, now: float, captured_before: int) -> None:
+    def begin(self, now: float) -> None:
         """The curtain: everything before is warm-up and does not count."""
         self._began = self._ended = now
-        self._captured_before = captured_before
+        self._first = None
 
-    def tick(self, now: float, captured: int) -> None:
+    def tick(self, now: float) -> None:
         """One displayed frame."""
         self.displayed += 1
-        self.captured = max(0, captured - self._captured_before)
         self._ended = now
+
+    def see(self, record: Mapping[str, Any]) -> None:
+        """Take the eye's counters. `dropped` are pictures that were captured and not looked at.
+
+        A restarted eye counts from nothing; what it had counted before is kept.
+        """
+        names = ("captured", "looked", "with_face", "reacquired")
+        now = tuple(int(record[name]) for name in names)
+        if self._began is None:
+            return
+        if self._first is None or any(value < last for value, last in zip(now, self._last, strict=True)):
+            self._kept = (self.captured, self._looked, self.frames_with_face, self.reacquired)
+            self._first = now
+        self._last = now
+        captured, self._looked, self.frames_with_face, self.reacquired = (
+            kept + value - first for kept, value, first in zip(self._kept, now, self._first, strict=True)
+        )
+        self.captured = captured
+        self.dropped = max(0, captured - self._looked)
 
     def error(self, text: str) -> None:
         """Remember a fault, a hundred at most."""

@@ -16,7 +16,9 @@ from installation.config import Config
 from installation.core.governor import Governor
 from installation.core.instrument import Instrument
 from installation.core.pacing import Pacer
+from installation.core.types import FaceMeasures
 from installation.core.visit import Stage, Visit, VisitState
+from installation.devices.eye_record import read_measures
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS, OverlayData, Picture, Scene
 from installation.display.window import KEYS_HELP, Window
@@ -47,6 +49,7 @@ class Faces:
     captured: int
     fps: float
     source_state: int
+    measures: FaceMeasures | None = None
 
 
 class Show:
@@ -72,6 +75,7 @@ class Show:
         overlay: bool = False,
         started_at: float | None = None,
         on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
+        play: Callable[[float, FaceMeasures | None, Mapping[str, float]], None] = lambda now, face, visit: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -85,6 +89,8 @@ class Show:
         self._tell = tell
         self._steward = steward
         self._on_stage = on_stage
+        self._play = play
+        self._approached_at = 0.0
         self._clock = clock
         self._visit = Visit(config.visit.times())
         if steward is not None:
@@ -97,8 +103,6 @@ class Show:
         self._notice = ""
         self._last_sequence = 0
         self._last_face_sequence = 0
-        self._last_frame_id = 0
-        self._lost = False
         self._newest: Picture | None = None
         self._before: Picture | None = None
         self._arrived_at = 0.0
@@ -123,7 +127,7 @@ class Show:
             now = self._clock()
             if curtain is None and self._newest is not None:
                 curtain = now
-                self._figures.begin(now, self._faces(now).captured)
+                self._figures.begin(now)
             if curtain is not None and seconds is not None and now - curtain >= seconds:
                 return
             self._check_thread()
@@ -142,7 +146,7 @@ class Show:
         if self._steward is not None:
             orders = self._steward.step(now, self._visit, followed=faces.followed, face_id=faces.face_id)
         visit = self._visit.step(now, orders.followed)
-        self._play_visit(visit, now)
+        self._play_visit(visit, faces, now)
         snapshot = self._instrument.tick(now)
         view = str(snapshot["/mirror/view"])
         wish = Wish(
@@ -200,23 +204,17 @@ class Show:
         fresh = now - float(record["captured_at"]) < FACE_STALE_S
         if sequence != self._last_face_sequence:
             self._last_face_sequence = sequence
-            frame_id = int(record["frame_id"])
-            if self._last_frame_id and frame_id > self._last_frame_id + 1:
-                self._figures.dropped += frame_id - self._last_frame_id - 1
-            self._last_frame_id = frame_id
-            if face_id:
-                self._figures.frames_with_face += 1
-                self._figures.reacquired += self._lost
-            self._lost = self._figures.frames_with_face > 0 and not face_id
+            self._figures.see(record)
         return Faces(
             bool(face_id) and fresh,
             face_id,
             int(record["captured"]),
             float(record["fps"]),
             int(record["source_state"]),
+            read_measures(record) if face_id and fresh else None,
         )
 
-    def _play_visit(self, visit: VisitState, now: float) -> None:
+    def _play_visit(self, visit: VisitState, faces: Faces, now: float) -> None:
         """The visit plays the instrument with its own hand, under everybody else's."""
         if self._targets:
             current = self._targets[visit.target % len(self._targets)]
@@ -224,7 +222,12 @@ class Show:
                 weight = visit.amount if name == current else 0.0
                 self._instrument.set(f"/mirror/morph/{name}", weight, "visit", now)
         for stage in visit.entered:
+            if stage is Stage.APPROACH:
+                self._approached_at = now
             self._on_stage(stage, now)
+        seconds = 0.0 if visit.stage is Stage.NOBODY else now - self._approached_at
+        clock = {"presence": visit.presence, "amount": visit.amount, "seconds": seconds, "visits": float(visit.visits)}
+        self._play(now, faces.measures, clock)
 
     def _take_reflection(self, now: float) -> None:
         sequence, reflection = self._thread.reflections.peek()
@@ -273,7 +276,7 @@ class Show:
     def _count(self, swapped: float) -> None:
         figures = self._figures
         figures.inferences = self._thread.inferences
-        figures.tick(swapped, self._faces(swapped).captured)
+        figures.tick(swapped)
         picture = self._newest
         if picture is None or picture.face_id == 0:
             return

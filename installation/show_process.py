@@ -21,6 +21,8 @@ from installation.config import Config
 from installation.core.controls import ControlTable, control_table
 from installation.core.instrument import Instrument
 from installation.core.morph import Morph
+from installation.devices.eye_record import newest_picture
+from installation.devices.performance import Performance, PerformanceConfig
 from installation.display.looks import look_controls, look_names
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS
@@ -28,7 +30,6 @@ from installation.display.window import Window, open_window
 from installation.errors import EngineError, MirrorError
 from installation.film import Film
 from installation.kiosk.steward import Steward
-from installation.players import Players
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.board import Heartbeat, StopFlag
@@ -78,8 +79,8 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         stack.callback(window.close)
         renderer = Renderer(window.ctx, config.display, config.captions)
         stack.callback(renderer.release)
-        players = Players(config, instrument, tell_on_stderr)
-        stack.callback(players.stop)
+        performance = _performance(task, instrument, eye)
+        stack.callback(performance.stop)
         film = _film(task, window, renderer)
         stack.callback(film.close)
         steward = None
@@ -99,7 +100,8 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             tell=tell_on_stderr,
             steward=steward,
             overlay=options.overlay,
-            on_stage=lambda stage, now: players.announce(stage),
+            on_stage=lambda stage, now: performance.announce_stage(stage),
+            play=performance.play,
             started_at=task.started_at,
         )
         if options.headless and options.seconds is not None:
@@ -159,6 +161,21 @@ def _demand(instrument: Instrument, address: str, value: str) -> None:
     outcome = instrument.set(address, value, "visit", time.monotonic())
     if not outcome.heard:
         raise EngineError(outcome.reason)
+
+
+def _performance(task: ShowTask, instrument: Instrument, eye: SharedSlot) -> Performance:
+    """Everybody who plays beside the visit.
+
+    Raises:
+        ConfigError: If a mapping or an address is wrong; before anything has started.
+    """
+    config = task.config
+    sections = PerformanceConfig(
+        config.osc, config.cues, config.audio, config.mappings, config.midi, config.hands, task.config_path
+    )
+    performance = Performance(sections, instrument, tell_on_stderr, newest_picture=lambda: newest_picture(eye))
+    performance.start()
+    return performance
 
 
 def _film(task: ShowTask, window: Window, renderer: Renderer) -> Film:

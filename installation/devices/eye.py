@@ -120,6 +120,8 @@ class _Eye:
         self._frame = Frame(np.zeros((1, 1, 3), np.uint8), 0, time.monotonic())
         self._told: tuple[int, str] | None = None
         self._reacquired = 0
+        self._looked = 0
+        self._with_face = 0
         self._black_since: float | None = None
 
     def run(self, reader: FrameReader, stop: StopSignal) -> None:
@@ -176,6 +178,8 @@ class _Eye:
             record["crop_landmarks"][...] = sighting.crop_landmarks
             record["measures"][...] = astuple(sighting.measures)
         self._reacquired = watcher.tracker.reacquired
+        self._looked += 1
+        self._with_face += sighting is not None
         self._write_state(record, status, self._black_message(frame, status))
         record["watch_ms"][...] = (watched - started) * 1e3
         record["publish_ms"][...] = (time.perf_counter() - watched) * 1e3
@@ -208,6 +212,8 @@ class _Eye:
         record["captured"][...] = status.captured
         record["fps"][...] = status.fps
         record["reacquired"][...] = self._reacquired
+        record["looked"][...] = self._looked
+        record["with_face"][...] = self._with_face
         record["source_state"][...] = int(status.state)
         write_message(record, message)
         self._told = (int(status.state), status.message)

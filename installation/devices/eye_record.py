@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from installation.core.types import NUM_LANDMARKS, FaceMeasures
-from installation.runtime.slots import Fields
+from installation.runtime.slots import Fields, SharedSlot
 
 MESSAGE_BYTES = 320
 """Room for `source_message`: UTF-8, padded with zeros."""
@@ -29,6 +30,7 @@ def eye_fields(crop_size: int, max_side_px: int) -> Fields:
     | crop_landmarks | (478, 3) smoothed, in crop units |
     | measures | (9,) in the order of `FaceMeasures` |
     | captured, fps | pictures that the source delivered so far, and its measured rate |
+    | looked, with_face | pictures looked at so far, and in how many of them a face was followed |
     | reacquired | how often a hidden face was found again |
     | source_state, source_message | a `SourceState`, and a sentence for the operator or nothing |
     | watch_ms, publish_ms | time spent on the face and on copying the picture, of this record |
@@ -51,6 +53,8 @@ def eye_fields(crop_size: int, max_side_px: int) -> Fields:
         "measures": ((len(FaceMeasures.__slots__),), "f4"),
         "captured": ((), "i8"),
         "fps": ((), "f8"),
+        "looked": ((), "i8"),
+        "with_face": ((), "i8"),
         "reacquired": ((), "i8"),
         "source_state": ((), "i8"),
         "source_message": ((MESSAGE_BYTES,), "u1"),
@@ -70,3 +74,18 @@ def write_message(record: Mapping[str, NDArray[Any]], text: str) -> None:
 def read_message(record: Mapping[str, NDArray[Any]]) -> str:
     """Read the sentence of a record."""
     return record["source_message"].tobytes().rstrip(b"\0").decode(errors="replace")
+
+
+def newest_picture(slot: SharedSlot) -> tuple[int, NDArray[np.uint8]] | None:
+    """Copy the newest camera picture: (frame_id, (height, width, 3) RGB), or None if there is no whole one."""
+    sequence, record = slot.latest()
+    if record is None:
+        return None
+    width, height = (int(side) for side in record["frame_size"])
+    frame_id, pixels = int(record["frame_id"]), record["camera"][:height, :width].copy()
+    return (frame_id, pixels) if width and slot.still_valid(sequence) else None
+
+
+def read_measures(record: Mapping[str, NDArray[Any]]) -> FaceMeasures:
+    """Read what the followed face does."""
+    return FaceMeasures(*(float(value) for value in record["measures"]))
