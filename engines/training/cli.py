@@ -301,7 +301,8 @@ def _parse(argv: Sequence[str]) -> tuple[Options, tuple[str, ...]]:
     parser.add_argument("--portraits", type=int, default=20_000, help="how many to render; 250 more are held out")
     parser.add_argument("--steps", type=int, default=24_000, help="generator steps")
     parser.add_argument("--batch", type=int, default=16, help="pictures per step and worker")
-    parser.add_argument("--low-until", type=float, default=0.7, help="part of the steps at half resolution")
+    parser.add_argument("--quarter-until", type=float, default=0.15, help="part of the steps at a quarter resolution")
+    parser.add_argument("--low-until", type=float, default=0.7, help="part of the steps before the full resolution")
     parser.add_argument("--encoder-scale", type=float, default=1.0, help="multiplies the encoder's steps")
     parser.add_argument("--workers", type=int, default=1, help="processes that train the generator, one thread each")
     parser.add_argument(
@@ -317,7 +318,13 @@ def _parse(argv: Sequence[str]) -> tuple[Options, tuple[str, ...]]:
         out=given.out,
         portraits=given.portraits,
         part=(given.render_part[0], given.render_part[1]),
-        recipe=Recipe(steps=given.steps, batch=given.batch, low_until=given.low_until, seed=given.seed),
+        recipe=Recipe(
+            steps=given.steps,
+            batch=given.batch,
+            quarter_until=given.quarter_until,
+            low_until=given.low_until,
+            seed=given.seed,
+        ),
         encoder=EncoderRecipe(
             surrogate_steps=round(base.surrogate_steps * given.encoder_scale),
             geometry_steps=round(base.geometry_steps * given.encoder_scale),

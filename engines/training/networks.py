@@ -33,13 +33,14 @@ class Architecture:
         channels: Channels at 8, 16, 32 ... px; the last entry is the picture's resolution.
         w_dim: Width of one row of W+.
         hidden: Width of a row network's hidden layer.
-        coarse_rows: Rows that geometry feeds, those of convolutions that run at up to 16 px; appearance feeds the others.
+        coarse_rows: Rows that geometry feeds; the others are fed by appearance. Not 4: that row is also the 16 px RGB
+            layer's, and colour is then learnt late (17.0 dB instead of 19.9 after 400 steps).
     """
 
     channels: tuple[int, ...] = (160, 160, 96, 48, 24)
     w_dim: int = 64
     hidden: int = 256
-    coarse_rows: int = 4
+    coarse_rows: int = 3
 
     @property
     def resolution(self) -> int:

@@ -1,0 +1,281 @@
+"""Measure a portrait pack against what it promises: `mirror models verify PACK [--footage DIR]`.
+
+Everything is measured through the pack's own graphs, as the mirror runs them, on data of a seed that training never
+used. A number that is not reached is printed like the others. The footage rows are in `verify_footage`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from engines.faces.parameters import HIGH, INDEX, LOW
+from engines.runtime.pack import DEFAULT_PACK, load_pack
+from engines.training.bench import Bench, Row, at_least, at_most, skin_lab
+from engines.training.face_measures import landmark_error, measures
+from engines.training.verify_footage import footage_rows
+from installation.core.latents import style_mix
+from installation.errors import MirrorError
+from installation.runtime.progress import Progress
+
+FIFTEEN = (
+    "age", "eye_distance", "eye_eyebrow_distance", "eye_ratio", "eyes_open", "gender_expression", "lip_ratio",
+    "mouth_open", "nose_mouth_distance", "nose_ratio", "nose_tip", "pitch", "roll", "smile", "yaw",
+)  # fmt: skip
+
+READ_OUT = {"age": "age", "gender_expression": "masculinity", "nose_tip": "nose_tip"}
+"""Features that MediaPipe cannot see, and the parameter by which the readout tells them."""
+
+EXPRESSIONS = {
+    "mouth_open": (0.0, 0.25, 0.5, 0.75, 1.0),
+    "smile": (-0.6, -0.2, 0.2, 0.6, 1.0),
+    "eyes_open": (0.2, 0.45, 0.7, 0.95, 1.2),
+}
+GAZE = {"gaze_x": (-0.8, -0.4, 0.0, 0.4, 0.8), "gaze_y": (-0.8, -0.4, 0.0, 0.4, 0.8)}
+
+LATENCY_RUNS = 200
+
+Section = Callable[[Bench], list[Row]]
+
+
+def report(
+    pack_dir: Path = DEFAULT_PACK, footage: Path | None = None, *, scale: float = 1.0, progress: Progress | None = None
+) -> list[Row]:
+    """Measure every figure.
+
+    Args:
+        pack_dir: A portrait pack.
+        footage: Folder of video files; None leaves the rows of real faces out.
+        scale: Multiplies the numbers of samples; 1 is the full report.
+        progress: Advanced by one after each section.
+
+    Raises:
+        EngineError: If the pack cannot be loaded or is no portrait pack.
+    """
+    sections: list[Section] = [faces_found, fidelity, expression, directions, mixing, second_way, latency]
+    if footage is not None:
+        sections.append(lambda bench: footage_rows(bench, footage))
+    rows: list[Row] = []
+    if progress is not None:
+        progress.total = len(sections)
+    with load_pack(pack_dir) as pack:
+        bench = Bench(pack, scale)
+        try:
+            for section in sections:
+                rows += section(bench)
+                if progress is not None:
+                    progress.advance()
+        finally:
+            bench.close()
+    return rows
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `mirror models verify` for a portrait pack; 0 if every figure is reached."""
+    parser = argparse.ArgumentParser(prog="mirror models verify", description="measure a portrait pack")
+    parser.add_argument("pack", type=Path, nargs="?", default=DEFAULT_PACK)
+    parser.add_argument("--footage", type=Path, help="folder of videos of real people; nothing of it is kept")
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the full numbers of samples")
+    given = parser.parse_args(argv)
+    try:
+        with Progress(1, "measuring") as progress:
+            rows = report(given.pack, given.footage, scale=given.scale, progress=progress)
+    except MirrorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for row in rows:
+        print(row)
+    missed = sum(not row.met for row in rows)
+    print(f"{len(rows) - missed} of {len(rows)} figures reached")
+    return 0 if missed == 0 else 1
+
+
+def faces_found(bench: Bench) -> list[Row]:
+    """MediaPipe finds a face in portraits and in generator samples."""
+    n = bench.count(1000)
+    drawn = sum(bench.find(bench.renderer.render(p)) is not None for p in bench.people(n))
+    made = sum(bench.find(picture) is not None for picture in bench.draw(bench.random_latents(n, psi=0.7)))
+    return [
+        at_least(f"faces found in {n} portraits", drawn / n, 0.99),
+        at_least(f"faces found in {n} generator samples at psi 0.7", made / n, 0.97),
+    ]
+
+
+def fidelity(bench: Bench) -> list[Row]:
+    """Generator against shader on people it never saw."""
+    people = bench.people(bench.count(256))
+    made = np.stack(bench.draw(bench.latents_of(people))).astype(np.float64)
+    true = np.stack([bench.renderer.render(p) for p in people]).astype(np.float64)
+    score = 10.0 * np.log10(255.0**2 / np.mean((made - true) ** 2))
+    goal = 28.0 if bench.pack.resolution >= 256 else 27.0
+    return [at_least(f"PSNR on {len(people)} held-out faces, dB", float(score), goal)]
+
+
+def expression(bench: Bench) -> list[Row]:
+    """Sweeps within an identity: the generator's response against the shader's own."""
+    rows = []
+    people = bench.people(bench.count(16))
+    for p in people:
+        p[INDEX["yaw"]] *= 0.5
+        p[INDEX["pucker"]] = p[INDEX["wink"]] = 0.0
+    for name, levels in EXPRESSIONS.items():
+        pairs = [_sweep(bench, p, name, levels) for p in people]
+        kept = [pair for pair in pairs if pair is not None]
+        correlation = np.mean([np.corrcoef(made, true)[0, 1] for made, true in kept]) if kept else 0.0
+        size = np.mean([np.polyfit(true, made, 1)[0] for made, true in kept]) if kept else 0.0
+        rows += [
+            at_least(f"sweep {name}: correlation with the shader's", float(correlation), 0.9, f"{len(kept)} people"),
+            at_least(f"sweep {name}: response size", float(size), 0.7),
+        ]
+    for name, levels in GAZE.items():
+        read = []
+        for p in people:
+            swept = _swept(p, name, levels)
+            read.append(np.corrcoef(bench.pack.read_out(bench.latents_of(swept))[:, INDEX[name]], levels)[0, 1])
+        rows.append(at_least(f"sweep {name}: correlation by the readout", float(np.mean(read)), 0.9))
+    return rows
+
+
+def directions(bench: Bench) -> list[Row]:
+    """Each of the fifteen moves its own measure, monotonically, and the others little."""
+    bases = bench.random_latents(bench.count(12), psi=0.5)
+    # Every base near the front: measures of strongly turned faces say little.
+    bases = bases - sum(
+        (bench.pack.read_out(bases)[:, INDEX[name], None, None] * bench.pack.directions[name].vector)
+        for name in ("yaw", "pitch", "roll")
+    )
+    spans: dict[str, dict[str, float]] = {}
+    monotone: dict[str, float] = {}
+    for name in FIFTEEN:
+        axis = bench.pack.directions[name]
+        amounts = np.linspace(axis.low, axis.high, 7)
+        curves = []
+        for base in bases:
+            w_plus = (base[None] + amounts[:, None, None] * axis.vector[None]).astype(np.float32)
+            seen = _measured(bench, w_plus)
+            if seen is not None:
+                curves.append(seen)
+        mean = {key: np.mean([curve[key] for curve in curves], axis=0) for key in FIFTEEN} if curves else None
+        if mean is None:
+            monotone[name], spans[name] = 0.0, dict.fromkeys(FIFTEEN, 0.0)
+            continue
+        monotone[name] = float(spearmanr(mean[name], amounts).statistic)
+        spans[name] = {key: float(np.ptp(values)) for key, values in mean.items()}
+    rows = []
+    for name in FIFTEEN:
+        others = {key: spans[name][key] / max(spans[key][key], 1e-6) for key in FIFTEEN if key != name}
+        worst = max(others, key=lambda key: others[key])
+        rows.append(at_least(f"direction {name}: Spearman with its own measure", monotone[name], 0.95))
+        rows.append(at_most(f"direction {name}: largest effect on another measure", others[worst], 0.25, f"on {worst}"))
+    return rows
+
+
+def mixing(bench: Bench) -> list[Row]:
+    """Fine rows leave landmarks, coarse rows leave skin colour."""
+    n = bench.count(64)
+    first, second = bench.random_latents(n, psi=0.7), bench.random_latents(n, psi=0.7)
+    split = bench.pack.bands["coarse"][1]
+    moved, tinted = [], []
+    own = bench.draw(first)
+    for a, b, picture in zip(first, second, own, strict=True):
+        fine = bench.draw(style_mix(a, b, (split, bench.pack.num_ws))[None])[0]
+        coarse = bench.draw(style_mix(a, b, (0, split))[None])[0]
+        found, after, other = bench.find(picture), bench.find(fine), bench.find(coarse)
+        if found is not None and after is not None:
+            moved.append(landmark_error(after, found))
+        if found is not None and other is not None:
+            tinted.append(np.linalg.norm(skin_lab(picture, found) - skin_lab(coarse, other)))
+    return [
+        at_most("mixing: fine rows move landmarks, inter-ocular distances", float(np.mean(moved)), 0.03),
+        at_most("mixing: coarse rows change skin, dE", float(np.mean(tinted)), 5.0),
+    ]
+
+
+def second_way(bench: Bench) -> list[Row]:
+    """Generator and shader draw the same latent alike."""
+    n = bench.count(200)
+    w_plus = bench.random_latents(n, psi=0.7)
+    errors = []
+    for picture, p in zip(bench.draw(w_plus), bench.pack.read_out(w_plus), strict=True):
+        made, true = bench.find(picture), bench.find(bench.renderer.render(p))
+        if made is not None and true is not None:
+            errors.append(landmark_error(made, true))
+    name = f"generator and shader on {n} random W+: landmarks apart, inter-ocular distances"
+    return [at_most(name, float(np.mean(errors)), 0.03, f"{len(errors)} with two faces found")]
+
+
+def latency(bench: Bench) -> list[Row]:
+    """Median time of one run on this machine, on the pack's own back-end and threads."""
+    rows = []
+    spec = bench.pack.manifest.encoder
+    assert spec is not None
+    crop = np.zeros((1, 3, spec.input_size, spec.input_size), np.float32)
+    landmarks = np.zeros((1, 478, 3), np.float32) + 0.5
+    w_avg = bench.pack.w_avg[None].copy()
+    for name, goal, run in (
+        ("generator", 8.0, lambda: bench.pack.synthesize(w_avg)),
+        ("encoder", 6.0, lambda: bench.pack.encode(crop, landmarks)),
+    ):
+        times = []
+        for _ in range(LATENCY_RUNS):
+            start = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - start) * 1e3)
+        note = f"{bench.pack.backend.name}, p5 {np.percentile(times, 5):.1f} p95 {np.percentile(times, 95):.1f}"
+        rows.append(at_most(f"{name}, median ms", float(np.median(times)), goal, note))
+    return rows
+
+
+def _swept(p: NDArray[np.float32], name: str, levels: Sequence[float]) -> NDArray[np.float32]:
+    swept = np.repeat(p[None], len(levels), axis=0)
+    swept[:, INDEX[name]] = np.clip(levels, LOW[INDEX[name]], HIGH[INDEX[name]])
+    return swept
+
+
+def _sweep(
+    bench: Bench, p: NDArray[np.float32], name: str, levels: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """MediaPipe's measure over a sweep, by generator and by shader; None where it lost the face."""
+    swept = _swept(p, name, levels)
+    made, true = [], []
+    for picture, row in zip(bench.draw(bench.latents_of(swept)), swept, strict=True):
+        by_generator, by_shader = bench.find(picture), bench.find(bench.renderer.render(row))
+        if by_generator is None or by_shader is None:
+            return None
+        made.append(measures(by_generator)[name])
+        true.append(measures(by_shader)[name])
+    if np.ptp(true) < 1e-3 or np.ptp(made) < 1e-6:
+        return None
+    return np.array(made), np.array(true)
+
+
+def _measured(bench: Bench, w_plus: NDArray[np.float32]) -> dict[str, NDArray[np.float64]] | None:
+    """All fifteen measures along a path in W+; None where MediaPipe lost the face."""
+    found = [bench.find(picture) for picture in bench.draw(w_plus)]
+    if any(face is None for face in found):
+        return None
+    seen = [measures(face) for face in found if face is not None]
+    read = bench.pack.read_out(w_plus)
+    return {
+        name: read[:, INDEX[READ_OUT[name]]].astype(np.float64)
+        if name in READ_OUT
+        else np.array([one[name] for one in seen])
+        for name in FIFTEEN
+    }
+
+
+def without_notes(rows: Sequence[Row]) -> list[Row]:
+    """Rows as they go into a pack's provenance."""
+    return [replace(row, note="") for row in rows]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,186 @@
+"""The rows of real faces: through the mirror's own alignment, the pack, and back. Nothing of the footage is kept.
+
+Every clip is one person (the largest face of each frame). Landmark errors are in the visitor's inter-ocular
+distances and in crop units, so alignment is out of them; roll is compared in the frame, where a viewer sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.training.bench import Bench, Row, at_least, at_most, skin_lab
+from engines.training.face_measures import landmark_error, measures
+from installation.core.crop import landmarks_in_crop
+from installation.core.measures import ffhq_quad
+from installation.devices.cropping import sample_square
+from installation.errors import DeviceError
+
+SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".jpg", ".jpeg", ".png")
+FRAMES_PER_CLIP = 40
+CORRELATED = {"yaw": 0.8, "pitch": 0.8, "roll": 0.8, "mouth_open": 0.8, "smile": 0.8, "eyes_open": 0.6}
+MIN_SPREAD = {"yaw": 2.0, "pitch": 2.0, "roll": 1.5, "mouth_open": 0.03, "smile": 0.06, "eyes_open": 0.02}
+"""Standard deviation within a clip below which a measure does not move, so that its correlation is only noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One frame of a person: crop (s, s, 3) uint8, landmarks in crop units, roll of the crop in the frame, degrees."""
+
+    crop: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    crop_roll: float
+
+
+@dataclass(slots=True)
+class Clip:
+    """Everything measured of one clip."""
+
+    name: str
+    errors: list[float] = field(default_factory=list)
+    shader_errors: list[float] = field(default_factory=list)
+    mean_face_errors: list[float] = field(default_factory=list)
+    skin: list[float] = field(default_factory=list)
+    seen: list[dict[str, float]] = field(default_factory=list)
+    made: list[dict[str, float]] = field(default_factory=list)
+    drawn: list[dict[str, float]] = field(default_factory=list)
+    latents: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+def footage_rows(bench: Bench, folder: Path) -> list[Row]:
+    """Measure every clip of a folder.
+
+    Raises:
+        DeviceError: If the folder holds no footage with a face in it.
+    """
+    mean_face = bench.find(bench.draw(bench.pack.w_avg[None])[0])
+    clips = [_measure(bench, path, mean_face) for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    clips = [clip for clip in clips if clip.errors]
+    if not clips:
+        raise DeviceError(f"no face was found in any clip of {folder}; give a folder of videos or pictures of people")
+    frames = sum(len(clip.errors) for clip in clips)
+
+    def mean_of(name: str) -> float:
+        return float(np.mean([value for clip in clips for value in getattr(clip, name)]))
+
+    base = mean_of("mean_face_errors")
+    note = f"{frames} frames of {len(clips)} clips; mean face {base:.4f}"
+    rows = [
+        at_most(
+            "footage: landmark error through the generator, of the mean face's", mean_of("errors") / base, 0.65, note
+        ),
+        at_most(
+            "footage: landmark error through the shader, of the mean face's", mean_of("shader_errors") / base, 0.50
+        ),
+        at_most("footage: skin difference, dE", mean_of("skin"), 8.0),
+    ]
+    for name, goal in CORRELATED.items():
+        value, used = _within_clips(clips, name)
+        rows.append(
+            at_least(f"footage: {name}, correlation within clips", value, goal, f"{used} clips in which it moves")
+        )
+    rows.append(at_least("footage: people apart, of the distance within a clip", _separation(clips), 3.0))
+    return rows
+
+
+def visitors(bench: Bench, path: Path) -> Iterator[Visitor]:
+    """Crop the person of a clip as the mirror does, `FRAMES_PER_CLIP` times spread over its length."""
+    spec = bench.pack.manifest.encoder
+    assert spec is not None
+    for frame in _frames(path):
+        landmarks = bench.find(_framed(frame))
+        if landmarks is None:
+            continue
+        height, width = frame.shape[:2]
+        side = max(height, width)
+        pixels = landmarks * side
+        quad = ffhq_quad(pixels)
+        crop = np.empty((spec.input_size, spec.input_size, 3), np.uint8)
+        sample_square(frame, quad, crop)
+        edge = quad[3] - quad[0]
+        yield Visitor(crop, landmarks_in_crop(pixels, quad), float(np.degrees(np.arctan2(edge[1], edge[0]))))
+
+
+def _measure(bench: Bench, path: Path, mean_face: NDArray[np.float32] | None) -> Clip:
+    clip = Clip(path.stem)
+    for visitor in visitors(bench, path):
+        crop = visitor.crop.astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1.0
+        w_plus = bench.pack.encode(crop, visitor.landmarks[None])
+        picture = bench.draw(w_plus)[0]
+        made = bench.find(picture)
+        shader = bench.find(bench.renderer.render(bench.pack.read_out(w_plus)[0]))
+        if made is None or shader is None or mean_face is None:
+            continue
+        clip.errors.append(landmark_error(made, visitor.landmarks))
+        clip.shader_errors.append(landmark_error(shader, visitor.landmarks))
+        clip.mean_face_errors.append(landmark_error(mean_face, visitor.landmarks))
+        clip.skin.append(float(np.linalg.norm(skin_lab(visitor.crop, visitor.landmarks) - skin_lab(picture, made))))
+        for face, into in ((visitor.landmarks, clip.seen), (made, clip.made), (shader, clip.drawn)):
+            values = measures(face)
+            values["roll"] -= visitor.crop_roll
+            into.append(values)
+        clip.latents.append(w_plus[0])
+    return clip
+
+
+def _within_clips(clips: list[Clip], name: str, into: str) -> tuple[float, int]:
+    """Correlation of a measure, each clip about its own mean, over the clips in which it moves."""
+    seen, made, used = [], [], 0
+    for clip in clips:
+        one = np.array([values[name] for values in clip.seen])
+        if len(one) < 5 or one.std() < MIN_SPREAD[name]:
+            continue
+        other = np.array([values[name] for values in getattr(clip, into)])
+        seen.append(one - one.mean())
+        made.append(other - other.mean())
+        used += 1
+    if not used:
+        return 0.0, 0
+    x, y = np.concatenate(seen), np.concatenate(made)
+    return float(np.corrcoef(x, y)[0, 1]) if y.std() > 0 else 0.0, used
+
+
+def _separation(clips: list[Clip]) -> float:
+    """Distance between the mean latents of the two most alike people, over the mean distance within clips."""
+    means = [np.mean(clip.latents, axis=0).ravel() for clip in clips]
+    within = np.mean(
+        [np.linalg.norm(w.ravel() - mean) for clip, mean in zip(clips, means, strict=True) for w in clip.latents]
+    )
+    apart = [np.linalg.norm(a - b) for i, a in enumerate(means) for b in means[:i]]
+    return float(np.mean(apart) / max(float(within), 1e-6)) if apart else 0.0
+
+
+def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Read a picture, or frames spread evenly over a video: (h, w, 3) uint8 RGB."""
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        picture = cv2.imread(str(path))
+        if picture is not None:
+            yield np.asarray(picture[..., ::-1], np.uint8)
+        return
+    video = cv2.VideoCapture(str(path))
+    try:
+        total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+        wanted = set(np.linspace(0, max(total - 1, 0), FRAMES_PER_CLIP).astype(int).tolist())
+        for index in range(total):
+            if not video.grab():
+                return
+            if index in wanted:
+                ok, picture = video.retrieve()
+                if ok:
+                    yield np.ascontiguousarray(picture[..., ::-1])
+    finally:
+        video.release()
+
+
+def _framed(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad to a square, so that landmarks have one scale along both axes; top-left stays top-left."""
+    height, width = frame.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    square[:height, :width] = frame
+    return square
