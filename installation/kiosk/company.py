@@ -217,7 +217,7 @@ class Company:
             self.resume,
         )
         options = RunOptions(headless=self._headless)
-        show = ShowTask(self._config, pack, self._eye_slot.layout, options, time.monotonic(), task)
+        show = ShowTask(self._config, pack, self._eye_slot.layout, options, time.monotonic(), kiosk=task)
         arguments = (show, StopFlag(self._context), self._show_beat, self._reports[1])
         return Launch("installation.show_process:main", arguments)
 
