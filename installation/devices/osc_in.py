@@ -20,6 +20,7 @@ from installation.core.feedback import Feedback
 from installation.core.instrument import Instrument, Outcome, Verdict
 from installation.devices.osc_codec import (
     IMMEDIATELY,
+    MAX_ADDRESS_BYTES,
     Argument,
     PacketRefused,
     RawMessage,
@@ -92,7 +93,7 @@ class OscInbox:
         self._wekinator = tuple(wekinator)
         panic = f"{ROOT}/panic"
         self._values = {row.address.encode() for row in instrument.table.stateful if row.address != panic}
-        self._pending: dict[bytes, tuple[Hashable, RawMessage]] = {}
+        self._pending: dict[bytes, tuple[Hashable, bytes]] = {}
         self._later: list[tuple[float, int, Hashable, RawMessage]] = []
         self._order = itertools.count()
         self._said_at = -_SAY_EVERY_S
@@ -125,10 +126,14 @@ class OscInbox:
             self.counts.not_allowed += 1
             self._refused(host, "this address is not in [osc] allow", now)
             return
+        end = data.find(b"\0", 1, MAX_ADDRESS_BYTES + 1)
+        if data[:end] in self._values:  # the usual packet, and all of a flood: one message to a value
+            self._put(client, data[:end], data, now)
+            return
         try:
             for message in split_packet(data):
                 if message.time_tag == IMMEDIATELY or (ahead := unix_from_ntp(message.time_tag) - unix_now) <= 0.0:
-                    self._put(client, message, now)
+                    self._put(client, message.address, message.data, now)
                 elif ahead > MAX_AHEAD_S or len(self._later) >= MAX_SCHEDULED:
                     self.counts.refused += 1
                     self._refused(client, f"a bundle for {ahead:.0f} s ahead; at most {MAX_AHEAD_S:.0f} s", now)
@@ -143,34 +148,34 @@ class OscInbox:
         """Apply what was taken, and what is due by now."""
         while self._later and self._later[0][0] <= now:
             _, _, client, message = heapq.heappop(self._later)
-            self._put(client, message, now)
+            self._put(client, message.address, message.data, now)
         self._apply_pending(now)
 
     def wait_s(self, now: float, longest_s: float) -> float:
         """How long until something is due, at most `longest_s`."""
         return min(max(self._later[0][0] - now, 0.0), longest_s) if self._later else longest_s
 
-    def _put(self, client: Hashable, message: RawMessage, now: float) -> None:
+    def _put(self, client: Hashable, address: bytes, data: bytes, now: float) -> None:
         self.counts.messages += 1
-        if message.address not in self._values:
+        if address not in self._values:
             self._apply_pending(now)
-            self._apply(client, message, now)
+            self._apply(client, data, now)
             return
-        replaced = self._pending.pop(message.address, None)
+        replaced = self._pending.pop(address, None)
         if replaced is not None:
             self.counts.coalesced += 1
             if replaced[0] != client:
-                self._feedback.overtaken(replaced[0], self._instrument.table.slots[message.address.decode()], now)
-        self._pending[message.address] = (client, message)
+                self._feedback.overtaken(replaced[0], self._instrument.table.slots[address.decode()], now)
+        self._pending[address] = (client, data)
 
     def _apply_pending(self, now: float) -> None:
-        for client, message in self._pending.values():
-            self._apply(client, message, now)
+        for client, data in self._pending.values():
+            self._apply(client, data, now)
         self._pending.clear()
 
-    def _apply(self, client: Hashable, message: RawMessage, now: float) -> None:
+    def _apply(self, client: Hashable, data: bytes, now: float) -> None:
         try:
-            address, args = parse_message(message.data)
+            address, args = parse_message(data)
         except PacketRefused as error:
             self.counts.malformed += 1
             self._refused(client, str(error), now)

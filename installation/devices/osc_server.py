@@ -21,6 +21,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from installation.core.controls import ROOT
 from installation.core.feedback import MAX_RATE_HZ, Feedback
 from installation.core.instrument import Instrument, Outcome
+from installation.devices.datagrams import BATCH, DatagramReader
 from installation.devices.instrument_config import OscConfig
 from installation.devices.osc_codec import MAX_PACKET_BYTES, Argument, build_message
 from installation.devices.osc_in import OscCounts, OscInbox, Traffic
@@ -28,8 +29,8 @@ from installation.devices.slip import SlipReader, slip_frame
 from installation.errors import ConfigError, DeviceError
 
 BATCH_S = 0.002
-MAX_BATCH = 4096
-"""Packets read in one turn; so feedback goes out even while a flood lasts."""
+MAX_BATCHES = 16
+"""Batches of packets read in one turn; so feedback goes out even while a flood lasts."""
 
 HEARTBEAT_S = 1.0
 MAX_CONNECTIONS = 16
@@ -146,6 +147,7 @@ class OscServer:
         try:
             self._udp = self._open(socket.SOCK_DGRAM, config.port)
             self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            self._reader = DatagramReader(self._udp, MAX_PACKET_BYTES)
             if config.tcp:
                 self._tcp = self._open(socket.SOCK_STREAM, config.tcp_port)
                 self._tcp.listen(MAX_CONNECTIONS)
@@ -231,17 +233,13 @@ class OscServer:
             self._read_connection(connection, now)
 
     def _read_udp(self, now: float) -> None:
-        assert self._udp is not None
         unix_now = self._unix_now()
-        for _ in range(MAX_BATCH):
-            try:
-                data, peer = self._udp.recvfrom(MAX_PACKET_BYTES + 1)
-            except BlockingIOError:
+        for _ in range(MAX_BATCHES):
+            packets = self._reader.read()
+            for data, peer in packets:
+                self._inbox.take(data, self._replies.get(peer, peer), peer[0], now, unix_now)
+            if len(packets) < BATCH:
                 return
-            except OSError:  # ICMP "port unreachable" of a subscriber that has gone (Windows reports it here)
-                continue
-            source = (peer[0], peer[1])
-            self._inbox.take(data, self._replies.get(source, source), peer[0], now, unix_now)
 
     def _accept(self) -> None:
         assert self._tcp is not None

@@ -63,8 +63,7 @@ def _replace(text: str, name: str, body: str) -> str:
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for address, *rest in rows:
-        shown = address.replace("TARGET", "*target*").replace("DIRECTION", "*direction*")
-        lines.append(f"| {shown} | " + " | ".join(cell.replace("|", "\\|") for cell in rest) + " |")
+        lines.append(f"| `{address}` | " + " | ".join(cell.replace("|", "\\|") for cell in rest) + " |")
     return "\n".join(lines) + "\n"
 
 
