@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -67,6 +67,11 @@ class VisitConfig(Section):
     farewell_s: float = Field(2.5, gt=0, le=60, description="Seconds in which a lost visitor dissolves.")
     hold_s: float = Field(1.5, ge=0, le=60, description="Seconds a face may be lost before it counts as gone.")
     attract_s: float = Field(14.0, ge=1, le=600, description="Seconds from one face of the attract walk to the next.")
+    morph_mode: Literal["edit", "replace"] = Field(
+        "edit",
+        description="edit adds the target's difference from the average face to the visitor's own; replace goes all "
+        "the way to the target's face.",
+    )
     targets: tuple[str, ...] = Field(
         ("strength", "leadership", "power", "femininity", "beauty"),
         min_length=1,
