@@ -1,0 +1,137 @@
+"""The faults of a rehearsal: how each is done, and how it is undone. Each gets a running `Rehearsal`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from installation.errors import MirrorError
+from installation.kiosk.loopback import Mood
+from installation.kiosk.rehearsal import Rehearsal
+
+_FLOOD_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One misfortune.
+
+    Attributes:
+        name: For the table.
+        inject: Does it.
+        hold_s: Seconds until it is undone; the recovery is measured from then.
+        undo: Undoes it.
+        what: One line for the table.
+    """
+
+    name: str
+    inject: Callable[[Rehearsal], None]
+    what: str
+    hold_s: float = 0.0
+    undo: Callable[[Rehearsal], None] = lambda _: None
+
+
+def _send(process: str, number: signal.Signals) -> Callable[[Rehearsal], None]:
+    return lambda rehearsal: rehearsal.signal(process, number)
+
+
+def _mood(mood: Mood) -> Callable[[Rehearsal], None]:
+    def set_mood(rehearsal: Rehearsal) -> None:
+        rehearsal.camera.mood = mood
+
+    return set_mood
+
+
+def _camera(mood: Mood, what: str, hold_s: float = 5.0) -> Fault:
+    return Fault(f"camera {mood}", _mood(mood), what, hold_s, _mood(Mood.LIVE))
+
+
+def _flood(rehearsal: Rehearsal) -> None:
+    """Garbage and valid messages to the OSC port, as fast as one thread can."""
+    address = (rehearsal.config.osc.host, rehearsal.config.osc.port)
+    valid = b"/mirror/amount\0\0,f\0\0\x3f\x00\x00\x00"
+    until = time.monotonic() + _FLOOD_S
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        while time.monotonic() < until:
+            for _ in range(100):
+                sender.sendto(valid, address)
+                sender.sendto(os.urandom(64), address)
+            time.sleep(0.001)
+
+
+def _spoil_cache(rehearsal: Rehearsal) -> None:
+    """Overwrite the middle of every compiled engine, then take the show away, so that it must load them."""
+    cache = rehearsal.folder / "cache"
+    for path in [p for p in cache.rglob("*") if p.is_file() and p.suffix != ".mp4"]:
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.seek(size // 3)
+            file.write(os.urandom(max(size // 3, 1)))
+    rehearsal.signal("show", signal.SIGKILL)
+
+
+def _limit_files(limit: int) -> Callable[[Rehearsal], None]:
+    """No process of the kiosk can write to a file any more; what a full disk does, without filling one."""
+
+    def set_limit(rehearsal: Rehearsal) -> None:
+        for pid in filter(None, rehearsal.facts().get("pids", {}).values()):
+            try:
+                psutil.Process(pid).rlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            except psutil.Error as error:
+                raise MirrorError(f"the file limit of process {pid} cannot be set: {error}") from error
+
+    return set_limit
+
+
+def _fill_and_kill(rehearsal: Rehearsal) -> None:
+    _limit_files(0)(rehearsal)
+    rehearsal.signal("show", signal.SIGKILL)
+
+
+def _set_clock(seconds: float) -> Callable[[Rehearsal], None]:
+    def turn(rehearsal: Rehearsal) -> None:
+        rehearsal.clock.set(seconds)
+
+    return turn
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("eye killed", _send("eye", signal.SIGKILL), "SIGKILL"),
+    Fault("eye stopped", _send("eye", signal.SIGSTOP), "SIGSTOP: alive, but makes no progress"),
+    Fault("show killed", _send("show", signal.SIGKILL), "SIGKILL"),
+    Fault("show stopped", _send("show", signal.SIGSTOP), "SIGSTOP: the window stands still"),
+    Fault("curtain killed", _send("curtain", signal.SIGKILL), "SIGKILL"),
+    _camera(Mood.STALL, "connected, sends nothing"),
+    _camera(Mood.BLACK, "black pictures"),
+    _camera(Mood.FROZEN, "the same picture again and again"),
+    _camera(Mood.GARBAGE, "random bytes in place of pictures"),
+    _camera(Mood.RESIZED, "another resolution in the middle of the stream"),
+    _camera(Mood.GONE, "hangs up and refuses"),
+    _camera(Mood.EMPTY, "everybody leaves"),
+    Fault("OSC flood", _flood, f"{_FLOOD_S:g} s of messages and garbage, as fast as they go"),
+    Fault("engine cache spoilt", _spoil_cache, "compiled engines overwritten, show killed"),
+    Fault("disk full", _fill_and_kill, "no file can be written, show killed", 5.0, _limit_files(-1)),
+    Fault("clock back", _set_clock(-86400.0 * 3), "the wall clock jumps three days back", 3.0, _set_clock(0.0)),
+    Fault("clock forward", _set_clock(86400.0 * 3), "the wall clock jumps three days ahead", 3.0, _set_clock(0.0)),
+)
+
+
+def not_here(rehearsal: Rehearsal) -> dict[str, str]:
+    """Names of faults that cannot be rehearsed on this machine, and why; two are in no program's power."""
+    absent = {
+        "GPU out of memory": "needs a GPU back-end; its allocation failure ends the show, which is 'show killed'",
+        "audio gone": "pull the microphone's plug: no program can",
+    }
+    if not rehearsal.clock.works:
+        absent["clock back"] = absent["clock forward"] = "needs a C compiler to stand between the kiosk and the clock"
+    if not any(path.suffix != ".mp4" for path in Path(rehearsal.folder / "cache").rglob("*.*")):
+        absent["engine cache spoilt"] = "this back-end keeps no compiled engines"
+    return absent

@@ -1,0 +1,261 @@
+"""A kiosk under observation: started like any other, on a screen and with a camera of our own.
+
+Everything it writes lies in a folder that is deleted afterwards; what it leaves behind is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from installation.config import Config, load_config
+from installation.devices.synthetic import VISITOR_CLIP
+from installation.errors import DisplayError, MirrorError
+from installation.kiosk.false_clock import FalseClock
+from installation.kiosk.loopback import Loopback
+from installation.kiosk.screen import Screen
+from installation.kiosk.state import acknowledge
+
+POLL_S = 0.1
+START_S = 120.0
+_SIZE = (640, 360)
+_END_S = 15.0
+_PORT_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalOptions:
+    """What is rehearsed."""
+
+    config: Path | None = None
+    pack: str | None = None
+    film: Path | None = None
+    headless: bool = False
+    verbose: bool = False
+
+
+class Rehearsal:
+    """One kiosk, its camera and its screen. Use as a context manager.
+
+    Raises:
+        MirrorError: If it does not come up.
+    """
+
+    def __init__(self, options: RehearsalOptions, changes: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="mirror-rehearsal-"))
+        self.log_path = self.folder / "kiosk.log"
+        self._shared: set[str] = set()
+        self.config = _config(options, self.folder, changes or {})
+        acknowledge(self.config)
+        config_path = self.folder / "config.toml"
+        config_path.write_text(_toml(self.config.model_dump(mode="json", exclude_defaults=True)), "utf-8")
+        self.camera = Loopback(options.film or VISITOR_CLIP)
+        self.screen: Screen | None = None
+        environment = {**os.environ, "MIRROR_CACHE": str(self.folder / "cache"), "TMPDIR": str(self.folder)}
+        environment.pop("WAYLAND_DISPLAY", None)
+        self.clock = FalseClock(self.folder)
+        environment.update(self.clock.environment)
+        if not options.headless:
+            try:
+                self.screen = Screen(_SIZE)
+                environment["DISPLAY"] = self.screen.display
+            except DisplayError as error:
+                print(f"without a screen to look at: {error}", file=sys.stderr)
+        command = [sys.executable, "-m", "installation.cli", "kiosk", "--config", str(config_path)]
+        command += ["--source", self.camera.url]
+        if options.pack:
+            command += ["--pack", str(Path(options.pack).resolve()) if Path(options.pack).is_dir() else options.pack]
+        if self.screen is None:
+            command += ["--headless"]
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self._seen_pids: set[int] = {self._process.pid}
+        self._health_url = ""
+        self.left: list[str] = []
+        """What the kiosk left behind, one line each; known after the end."""
+
+    def __enter__(self) -> Rehearsal:
+        try:
+            self._wait_for_port()
+            if self.wait_well(START_S, with_face=True) is None:
+                raise MirrorError(f"the kiosk did not come up within {START_S:g} s; its log ends:\n{self.log_tail()}")
+        except BaseException:
+            self.close()
+            raise
+        if self.screen is not None:
+            self.screen.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def facts(self) -> dict[str, Any]:
+        """What /healthz says now; empty if it does not answer."""
+        try:
+            with urllib.request.urlopen(self._health_url, timeout=2.0) as answer:
+                found = json.load(answer)
+        except urllib.error.HTTPError as error:  # 503 carries the facts too
+            found = json.load(error)
+        except (OSError, ValueError):
+            return {}
+        pids = [pid for pid in found.get("pids", {}).values() if pid]
+        for pid in set(pids) - self._seen_pids:
+            self._shared |= _shared_memory(pid)
+        self._seen_pids.update(pids)
+        return dict(found)
+
+    def wait_well(self, limit_s: float, *, with_face: bool = False, steady: int = 3) -> float | None:
+        """Wait until the kiosk is well and moving; returns the monotonic time at which that began, None if never."""
+        began = time.monotonic()
+        good, since, last = 0, 0.0, (-1, -1)
+        while time.monotonic() - began < limit_s:
+            facts = self.facts()
+            show = facts.get("show", {})
+            moving = int(show.get("displayed", -1)), int(facts.get("camera", {}).get("captured", -1))
+            well = facts.get("ok") and moving[0] > last[0] and moving[1] > last[1] and last[0] >= 0
+            well = well and (not with_face or facts["camera"]["faces"] > 0)
+            last = moving
+            since = time.monotonic() if good == 0 else since
+            good = good + 1 if well else 0
+            if good >= steady:
+                return since
+            time.sleep(POLL_S * 2.5)  # the facts are renewed five times a second
+        return None
+
+    def pid(self, name: str) -> int:
+        """Process number of one of the kiosk's processes.
+
+        Raises:
+            MirrorError: If there is none.
+        """
+        pid = self.facts().get("pids", {}).get(name)
+        if not pid:
+            raise MirrorError(f"the kiosk has no process {name!r} now")
+        return int(pid)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one of the kiosk's processes."""
+        os.kill(self.pid(name), number)
+
+    def resources(self) -> dict[str, tuple[float, int, int]]:
+        """Name -> (resident MB, open files, threads) of each process."""
+        found = {}
+        for name, pid in self.facts().get("pids", {}).items():
+            if pid:
+                try:
+                    process = psutil.Process(pid)
+                    found[name] = (process.memory_info().rss / 1e6, process.num_fds(), process.num_threads())
+                except psutil.Error:  # it has just ended
+                    continue
+        return found
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the kiosk's log and of its standard error."""
+        events = self.folder / "state" / "log" / "mirror.jsonl"
+        paths = [path for path in (events, self.log_path) if path.exists()]
+        return "\n".join(line for p in paths for line in p.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def close(self) -> None:
+        """End everything; `left` then says what was left behind."""
+        left = self.left = []
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                left.append(f"the kiosk did not end within {_END_S:g} s")
+                self._process.kill()
+                self._process.wait()
+            time.sleep(0.5)  # the kernel takes the children of a killed parent
+        left += [f"process {pid}" for pid in self._seen_pids if _lives(pid)]
+        left += [f"shared memory {name}" for name in sorted(self._shared) if Path("/dev/shm", name).exists()]
+        self.camera.close()
+        if self.screen is not None:
+            self.screen.close()
+        if self.folder.exists():
+            allowed = {"config.toml", "kiosk.log", "state", "cache", "clock.c", "clock.so", "clock.offset"}
+            left += [f"file {path.name}" for path in self.folder.iterdir() if path.name not in allowed]
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait_for_port(self) -> None:
+        """The health server's port is free to choose; the log names it."""
+        deadline = time.monotonic() + _PORT_PATIENCE_S + START_S / 2
+        while time.monotonic() < deadline:
+            for line in self.log_path.read_text("utf-8", "replace").splitlines():
+                if "health: http" in line:
+                    self._health_url = line.split("health: ")[1].strip()
+                    return
+            if self._process.poll() is not None:
+                raise MirrorError(f"the kiosk ended at once:\n{self.log_tail()}")
+            time.sleep(POLL_S)
+        raise MirrorError(f"the kiosk opened no health port:\n{self.log_tail()}")
+
+
+def _config(options: RehearsalOptions, folder: Path, changes: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The operator's config, with its files, ports, hours and budget out of the way."""
+    base = load_config(options.config).model_dump(exclude_defaults=True)
+    needed: dict[str, dict[str, Any]] = {
+        "kiosk": {"state_folder": str(folder / "state"), "restarts": 100, "restart_at": "", "loop_s": 6.0},
+        "hours": {},
+        "health": {"enabled": True, "host": "127.0.0.1", "port": 0},
+        "docent": {"enabled": False},
+        "osc": {"host": "127.0.0.1", "port": _free_udp_port(), "query": False, "tcp": False, "announce": False},
+        "display": {"size": _SIZE, "fullscreen": False, "hot_reload": False},
+        "privacy": {"notice_s": 0.5},
+        "visit": {"approach_s": 0.5, "reflect_s": 1.0, "morph_s": 1.0, "reveal_s": 1.0, "return_s": 0.5},
+        "camera": {"retry_max_s": 2.0},
+    }
+    merged = {**base, "hours": {}}
+    for section, values in [*needed.items(), *changes.items()]:
+        merged[section] = {**merged.get(section, {}), **values}
+    return Config.model_validate(merged)
+
+
+def _free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write plain values as TOML; JSON's strings, numbers, truth values and lists are TOML's as well."""
+    lines = []
+    for name, values in sections.items():
+        tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+        lines.append(f"[{name}]")
+        lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items() if key not in tables]
+        for key, table in tables.items():
+            lines.append(f"[{name}.{json.dumps(key)}]")
+            lines += [f"{json.dumps(inner)} = {json.dumps(value)}" for inner, value in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shared_memory(pid: int) -> set[str]:
+    """Names of the shared memory that a process has mapped."""
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+    except OSError:  # it has just ended
+        return set()
+    return {line.split("/dev/shm/")[1].split()[0] for line in maps.splitlines() if "/dev/shm/psm_" in line}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

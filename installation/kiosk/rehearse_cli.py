@@ -1,0 +1,209 @@
+"""`mirror rehearse`: break a running kiosk on purpose, and print how long it took to recover.
+
+mirror rehearse                    every fault once
+mirror rehearse --faults 200       so many at random
+mirror rehearse --soak 2h          nothing but time: memory, files and threads
+mirror rehearse --reconnects 1000  the camera hangs up again and again
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from installation.errors import MirrorError
+from installation.kiosk.faults import FAULTS, Fault, not_here
+from installation.kiosk.growth import GrowthWatch
+from installation.kiosk.loopback import Mood
+from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
+from installation.runtime.progress import Progress
+
+RECOVERY_LIMIT_S = 15.0
+BLACK_LIMIT_S = 3.0
+_PATIENCE_S = 60.0
+_SETTLE_S = 1.0
+_SAMPLE_S = 2.0
+_VISIT_S, _EMPTY_S = 8.0, 5.0
+_FLAP_RETRY_S = 0.05
+_RECONNECT_LIMIT_MB = 5.0
+_SLOPE_LIMIT_MB_PER_H = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one fault did. Times in seconds; `recovered_s` is None if it never was well again."""
+
+    fault: str
+    recovered_s: float | None
+    black_s: float | None
+
+    @property
+    def good(self) -> bool:
+        """Whether it kept the limits."""
+        black = self.black_s is None or self.black_s <= BLACK_LIMIT_S
+        return black and self.recovered_s is not None and self.recovered_s <= RECOVERY_LIMIT_S
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point of `mirror rehearse`."""
+    options = _parser().parse_args(argv)
+    show = RehearsalOptions(options.config, options.pack, options.film, options.headless, options.verbose)
+    if options.soak is not None:
+        code, told = soak(show, options.soak)
+    elif options.reconnects is not None:
+        code, told = reconnects(show, options.reconnects)
+    else:
+        code, told = faults(show, options.faults, options.only, options.seed)
+    if options.json is not None:
+        options.json.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    return code
+
+
+def faults(options: RehearsalOptions, count: int | None, only: str | None, seed: int) -> tuple[int, dict[str, Any]]:
+    """Inject faults, each once or `count` at random; print a line for each."""
+    rehearsal = Rehearsal(options)
+    outcomes: list[Outcome] = []
+    growth = GrowthWatch()
+    with rehearsal:
+        absent = not_here(rehearsal)
+        chosen = [fault for fault in FAULTS if fault.name not in absent and (only is None or only in fault.name)]
+        if not chosen:
+            raise MirrorError(f"no fault is called {only!r}; there are: {', '.join(fault.name for fault in FAULTS)}")
+        rng = random.Random(seed)
+        queue = chosen if count is None else [rng.choice(chosen) for _ in range(count)]
+        print(f"{'':2}{'fault':<22}{'well again':>11}{'black':>8}   what", flush=True)
+        for fault in queue:
+            outcome = _try(rehearsal, fault)
+            outcomes.append(outcome)
+            print(_line(outcome, fault.what), flush=True)
+            growth.sample(time.monotonic(), rehearsal.resources())
+            if not outcome.good and options.verbose:
+                print(rehearsal.log_tail())
+            if outcome.recovered_s is None:
+                print(f"\nit never came back; the kiosk's log ends:\n{rehearsal.log_tail()}")
+                break
+        if only is None and count is None:
+            for name, why in absent.items():
+                print(f"- {name:<22}{'not here':>11}{'':8}   {why}")
+    left = rehearsal.left
+    bad = [outcome for outcome in outcomes if not outcome.good]
+    print(f"\n{len(outcomes)} faults, {len(bad)} beyond the limits ({RECOVERY_LIMIT_S:g} s, black {BLACK_LIMIT_S:g} s)")
+    print(f"left behind: {', '.join(left) or 'nothing'}")
+    print(growth.table())
+    told = {"outcomes": [asdict(o) for o in outcomes], "left": left, "growth": growth.figures()}
+    return (1 if bad or left else 0), told
+
+
+def soak(options: RehearsalOptions, seconds: float) -> tuple[int, dict[str, Any]]:
+    """Run for a long time with visitors who come and go quickly; print growth by process."""
+    rehearsal, growth = Rehearsal(options), GrowthWatch()
+    black: float | None = None
+    with rehearsal, Progress(int(seconds), "soak") as progress:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            visiting = passed % (_VISIT_S + _EMPTY_S) < _VISIT_S
+            rehearsal.camera.mood = Mood.LIVE if visiting else Mood.EMPTY
+            growth.sample(time.monotonic(), rehearsal.resources())
+            progress.advance(int(passed) - progress.done)
+            time.sleep(_SAMPLE_S)
+        facts = rehearsal.facts()
+        black = rehearsal.screen.longest_black_s() if rehearsal.screen is not None else None
+    print(f"visits: {facts['show'].get('visits', 0)}, restarts: {facts['restarts']}")
+    print("longest black: " + ("not measured" if black is None else f"{black:.2f} s"))
+    print(f"left behind: {', '.join(rehearsal.left) or 'nothing'}")
+    print(growth.table())
+    slope = growth.total_slope_mb_per_h()
+    print(f"all processes together: {slope:+.2f} MB/h after warm-up (limit {_SLOPE_LIMIT_MB_PER_H:+g})")
+    told = {
+        "seconds": seconds,
+        "visits": facts["show"].get("visits", 0),
+        "restarts": facts["restarts"],
+        "black_s": black,
+        "slope_mb_per_h": slope,
+        "left": rehearsal.left,
+        "growth": growth.figures(),
+    }
+    return (1 if slope > _SLOPE_LIMIT_MB_PER_H or rehearsal.left else 0), told
+
+
+def reconnects(options: RehearsalOptions, count: int) -> tuple[int, dict[str, Any]]:
+    """Let the camera hang up `count` times; print how much the eye has grown."""
+    quick = {"camera": {"retry_first_s": _FLAP_RETRY_S, "retry_max_s": _FLAP_RETRY_S}}
+    rehearsal = Rehearsal(options, quick)
+    with rehearsal, Progress(count, "reconnects") as progress:
+        rehearsal.camera.mood = Mood.FLAP
+        settled, begun, baseline = min(50, count // 4), rehearsal.camera.connections, 0.0
+        while (done := rehearsal.camera.connections - begun) < count:
+            if not baseline and done >= settled:
+                baseline = rehearsal.resources()["eye"][0]
+            progress.advance(done - progress.done)
+            time.sleep(_SAMPLE_S / 4)
+        restarts = rehearsal.facts()["restarts"]["eye"]
+        grown = rehearsal.resources()["eye"][0] - baseline
+    print(f"{count} reconnects: the eye grew by {grown:+.1f} MB (limit {_RECONNECT_LIMIT_MB:g}), restarted {restarts}x")
+    print(f"left behind: {', '.join(rehearsal.left) or 'nothing'}")
+    told = {"reconnects": count, "grown_mb": grown, "eye_restarts": restarts, "left": rehearsal.left}
+    return (1 if grown > _RECONNECT_LIMIT_MB or rehearsal.left else 0), told
+
+
+def _try(rehearsal: Rehearsal, fault: Fault) -> Outcome:
+    if rehearsal.screen is not None:
+        rehearsal.screen.begin()
+    fault.inject(rehearsal)
+    time.sleep(fault.hold_s)
+    fault.undo(rehearsal)
+    undone = time.monotonic()
+    well = rehearsal.wait_well(_PATIENCE_S, with_face=True)
+    time.sleep(_SETTLE_S)
+    black = rehearsal.screen.longest_black_s() if rehearsal.screen is not None else None
+    return Outcome(fault.name, None if well is None else max(0.0, well - undone), black)
+
+
+def _line(outcome: Outcome, what: str) -> str:
+    mark = "✓" if outcome.good else "✗"
+    well = "never" if outcome.recovered_s is None else f"{outcome.recovered_s:.1f} s"
+    black = "?" if outcome.black_s is None else f"{outcome.black_s:.1f} s"
+    return f"{mark} {outcome.fault:<22}{well:>11}{black:>8}   {what}"
+
+
+def _duration(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h)?", text)
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 10min or 2h")
+    return float(match[1]) * {"h": 3600.0, "m": 60.0, "min": 60.0}.get(match[2], 1.0)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 1")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mirror rehearse", description="Break a running kiosk on purpose.")
+    parser.add_argument("--config", type=Path, metavar="F", help="config file; ports, hours and folders are replaced")
+    parser.add_argument("--pack", help="name or folder of a model pack")
+    parser.add_argument("--film", type=Path, metavar="F", help="what the camera sees; the synthetic visitor")
+    parser.add_argument("--headless", action="store_true", help="without Xvfb: black screens are not measured")
+    parser.add_argument("--faults", type=_count, metavar="N", help="so many faults at random instead of each once")
+    parser.add_argument("--only", metavar="NAME", help="faults with this in their name")
+    parser.add_argument("--seed", type=int, default=0, help="of the random choice")
+    parser.add_argument(
+        "--soak", type=_duration, metavar="TIME", help="no faults: watch growth for 90s, 10min, 2h, 72h"
+    )
+    parser.add_argument("--reconnects", type=_count, metavar="N", help="the camera hangs up so many times")
+    parser.add_argument("--verbose", action="store_true", help="print the kiosk's log where a limit was not kept")
+    parser.add_argument("--json", type=Path, metavar="F", help="write the figures")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
