@@ -12,6 +12,8 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.core.alignment import CENTRE_DROP, EYE_SPAN, FACE_SPAN
+
 from .parameters import INDEX, Parameters
 
 PIVOT = np.array([0.0, -7.0, -3.0])
@@ -21,12 +23,6 @@ EYE_HEIGHT = 2.4
 EYE_SURFACE_Z = 4.0
 MOUTH_SURFACE_Z = 4.3
 """Depth of the points that the crop is measured from, cm: the lids' plane and the mouth corners."""
-
-FFHQ_EYE_FACTOR = 2.0
-FFHQ_MOUTH_FACTOR = 1.8
-FFHQ_CENTRE_SHIFT = 0.1
-"""Half-size of the crop over eye distance and over eye-mouth distance, and the shift of its centre toward the mouth.
-Source: "Progressive Growing of GANs" (ICLR 2018), appendix C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +176,8 @@ def camera(p: Parameters, jitter: NDArray[np.float64] | None = None) -> Camera:
     left, right, mouth_left, mouth_right = placed.project(points)
     eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
     eye_to_mouth = mouth - eyes
-    half_size = max(
-        FFHQ_EYE_FACTOR * float(np.hypot(*(right - left))), FFHQ_MOUTH_FACTOR * float(np.hypot(*eye_to_mouth))
-    )
-    centre = eyes + FFHQ_CENTRE_SHIFT * eye_to_mouth
+    half_size = max(EYE_SPAN * float(np.hypot(*(right - left))), FACE_SPAN * float(np.hypot(*eye_to_mouth)))
+    centre = eyes + CENTRE_DROP * eye_to_mouth
     if jitter is not None:
         centre = centre + np.asarray(jitter[:2]) * half_size
         half_size = half_size * float(jitter[2])

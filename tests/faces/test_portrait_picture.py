@@ -37,7 +37,7 @@ def test_uniforms_agree_both_ways(small: PortraitRenderer) -> None:
         "u_extent": 1,
     }
     program = small.context.program(vertex_shader=module.VERTEX_SHADER, fragment_shader=source)
-    found = {name: program[name].array_length for name in program}
+    found = {name: program[name].array_length for name in program if not name.startswith("gl_")}
     program.release()
     assert found == uniforms
 
