@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _ADDRESS = "/mirror/amount"
 _STEPS = 1000  # different values, so that a frame tells which message it shows
 _PROBE_EVERY_S = 0.037
 _BURST_S = 0.001
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,8 @@ def run_bench(table: ControlTable, *, seconds: float = 10.0, rate: int = 20_000)
         quiet_load += time.process_time() / seconds
         before = server.counts.messages, server.counts.applied
         addresses = [row.address for row in table.stateful if row.kind is Kind.FLOAT and row.high == 1.0][:8]
-        pipe, child = multiprocessing.get_context("spawn").Pipe()
-        flood = multiprocessing.get_context("spawn").Process(
-            target=_flood, args=(server.port, addresses, rate, seconds, child), daemon=True
-        )
+        pipe, child = _SPAWN.Pipe()
+        flood = _SPAWN.Process(target=_flood, args=(server.port, addresses, rate, seconds, child), daemon=True)
         flood.start()
         pipe.recv()
         frames, start, first_mb, used = 0, time.monotonic(), 0.0, time.process_time()
@@ -126,33 +126,40 @@ def _frame(instrument: Instrument, start: float, number: int) -> float:
 
 
 def _frames_with_probe(instrument: Instrument, port: int, seconds: float) -> tuple[float, list[float]]:
-    sent_at: dict[int, float] = {}
-    stop = threading.Event()
-
-    def probe() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            number = 0
-            while not stop.wait(_PROBE_EVERY_S):
-                number = number % (_STEPS - 1) + 1
-                message = build_message(_ADDRESS, [number / _STEPS])
-                sent_at[number] = time.monotonic()
-                sock.sendto(message, ("127.0.0.1", port))
-
-    sender = threading.Thread(target=probe, daemon=True)
+    """Frames a second, and for each probe the time from its sending to the tick that had it."""
+    pipe, child = _SPAWN.Pipe()
+    sender = _SPAWN.Process(target=_probe, args=(port, seconds, child), daemon=True)
     sender.start()
-    latencies: list[float] = []
-    start, frames, seen = time.monotonic(), 0, 0
-    while time.monotonic() - start < seconds:
+    pipe.recv()
+    slot = instrument.table.slots[_ADDRESS]
+    shown: dict[int, float] = {}
+    start, frames = time.monotonic(), 0
+    while not pipe.poll():
         now = _frame(instrument, start, frames)
         frames += 1
-        number = round(float(instrument.snapshot.goals[instrument.table.slots[_ADDRESS]]) * _STEPS)
-        if number != seen and number in sent_at:
-            latencies.append(now - sent_at[number])
-            seen = number
+        shown.setdefault(round(float(instrument.snapshot.goals[slot]) * _STEPS), now)
     fps = frames / (time.monotonic() - start)
-    stop.set()
+    sent_at: dict[int, float] = pipe.recv()
     sender.join()
-    return fps, latencies
+    return fps, [shown[number] - at for number, at in sent_at.items() if number in shown]
+
+
+def _probe(port: int, seconds: float, pipe: Any) -> None:
+    """Body of the probing process: a new value now and then; the monotonic clock is the same in all processes."""
+    sent_at: dict[int, float] = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        pipe.send("ready")
+        end = time.monotonic() + seconds
+        for number in range(1, _STEPS):
+            time.sleep(_PROBE_EVERY_S)
+            if time.monotonic() > end:
+                break
+            message = build_message(_ADDRESS, [number / _STEPS])
+            sent_at[number] = time.monotonic()
+            sock.send(message)
+    time.sleep(0.2)  # the last one arrives
+    pipe.send(sent_at)
 
 
 def _multiply(stop: threading.Event) -> None:
@@ -161,12 +168,12 @@ def _multiply(stop: threading.Event) -> None:
         np.dot(a, a)
 
 
-def _flood(port: int, addresses: list[str], rate: int, seconds: float, pipe: object) -> None:
+def _flood(port: int, addresses: list[str], rate: int, seconds: float, pipe: Any) -> None:
     """Body of the flooding process: `rate` messages a second, the last of each address being 0.5."""
     messages = [[build_message(address, [step / 100]) for step in range(100)] for address in addresses]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", port))
-        pipe.send("ready")  # type: ignore[attr-defined]
+        pipe.send("ready")
         sent, start = 0, time.monotonic()
         while (passed := time.monotonic() - start) < seconds:
             while sent < passed * rate:
@@ -176,4 +183,4 @@ def _flood(port: int, addresses: list[str], rate: int, seconds: float, pipe: obj
         for address in addresses:
             sock.send(build_message(address, [0.5]))
             sent += 1
-        pipe.send(sent)  # type: ignore[attr-defined]
+        pipe.send(sent)
