@@ -80,10 +80,10 @@ def footage_rows(bench: Bench, folder: Path) -> list[Row]:
         at_most("footage: skin difference, dE", mean_of("skin"), 8.0),
     ]
     for name, goal in CORRELATED.items():
-        value, used = _within_clips(clips, name)
-        rows.append(
-            at_least(f"footage: {name}, correlation within clips", value, goal, f"{used} clips in which it moves")
-        )
+        for way, into in (("generator", "made"), ("shader", "drawn")):
+            value, used = _within_clips(clips, name, into)
+            label = f"footage: {name} through the {way}, correlation within clips"
+            rows.append(at_least(label, value, goal, f"{used} clips in which it moves"))
     rows.append(at_least("footage: people apart, of the distance within a clip", _separation(clips), 3.0))
     return rows
 
