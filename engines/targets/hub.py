@@ -26,9 +26,12 @@ def need(package: str, purpose: str, extra: str = "prompts") -> ModuleType:
     Raises:
         MissingExtra: If it is not installed; names the extra.
     """
-    if importlib.util.find_spec(package) is None:
-        raise MissingExtra(package, extra, purpose)
-    return importlib.import_module(package)
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise MissingExtra(package, extra, purpose) from error
 
 
 def packaged_folder(package: str, distribution: str, purpose: str) -> Path:

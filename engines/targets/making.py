@@ -22,6 +22,7 @@ from engines.targets.captions import (
     read_prompts,
 )
 from engines.targets.curation import FILE_NAME, read_curation
+from engines.targets.hub import need
 from engines.targets.make import Draft, draft_from_words, finish
 from engines.targets.studio import Route, Studio
 from engines.targets.words import Yardstick
@@ -51,6 +52,8 @@ def make(options: argparse.Namespace) -> int:
 
 
 def _route(options: argparse.Namespace, studio: Studio, folders: dict[str, Path]) -> Route:
+    if options.via != "text" and (options.via != "images" or options.refine):
+        need("torch", f"--via {options.via}")
     if options.via == "clip":
         from engines.targets.guided import clip_route
 

@@ -93,7 +93,7 @@ class TextModel:
         script = _other_script(prompt)
         if script:
             return (
-                f"{prompt[:40]!r} is written in {script.title()} letters; {self.name} was trained on English and reads "
+                f"{prompt[:40]!r} is written in {script} letters; {self.name} was trained on English and reads "
                 "them letter by letter, so its scores say little"
             )
         return ""
@@ -105,4 +105,6 @@ def _other_script(text: str) -> str:
     if not letters:
         return ""
     most = max(set(letters), key=letters.count)
-    return "" if most == "LATIN" else most
+    if most == "LATIN":
+        return ""
+    return most if len(most) <= 3 else most.title()
