@@ -183,7 +183,9 @@ class HandsConfig(Section):
     enabled: bool = Field(False, description="Whether to look for hands in the camera picture.")
     max_hands: int = Field(2, ge=1, le=2, description="How many hands are looked for.")
     hz: float = Field(15.0, ge=1, le=60, description="How often to look, in hertz.")
-    score: float = Field(0.5, ge=0.1, le=1, description="How hand-like something must be.")
+    score: float = Field(
+        0.7, ge=0.1, le=1, description="How hand-like something must be; lower sees hands in folds of cloth."
+    )
 
 
 class MidiConfig(Section):

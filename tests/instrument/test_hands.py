@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,6 +82,47 @@ def test_every_measure_stays_between_0_and_1(count: int, seed: int, aspect: floa
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="hands have shape"):
         measure_hands(np.zeros((1, 20, 3), np.float32), 1.0)
+
+
+def drawn_hand(x: float, y: float, size_px: float) -> np.ndarray:
+    """A picture of an open hand, 640 x 480 RGB, as a child would draw it: the network knows it."""
+    picture = np.full((480, 640, 3), (90, 110, 120), np.uint8)
+
+    def limb(start: tuple[float, float], end: tuple[float, float], first: float, last: float, rim: float) -> None:
+        colour = (190, 135, 105) if rim > 1.0 else (224, 172, 138)
+        for part in np.linspace(0.0, 1.0, 40):
+            at = np.array(start) + part * (np.array(end) - start)
+            radius = (first + part * (last - first)) * rim * size_px
+            cv2.circle(
+                picture, (int(x * 640 + at[0] * size_px), int(y * 480 + at[1] * size_px)), int(radius), colour, -1
+            )
+
+    for rim in (1.12, 1.0):
+        limb((0, 0.4), (0, 1.5), 0.36, 0.33, rim)
+        limb((-0.2, -0.3), (-0.1, 0.4), 0.33, 0.33, rim)
+        limb((0.2, -0.3), (0.12, 0.4), 0.33, 0.33, rim)
+        limb((-0.42, -0.5), (-0.62, -1.35), 0.16, 0.12, rim)
+        limb((-0.15, -0.6), (-0.2, -1.6), 0.16, 0.12, rim)
+        limb((0.13, -0.58), (0.2, -1.5), 0.16, 0.12, rim)
+        limb((0.4, -0.45), (0.58, -1.15), 0.16, 0.12, rim)
+        limb((-0.45, 0.15), (-1.05, -0.35), 0.19, 0.13, rim)
+    return cv2.GaussianBlur(picture, (5, 5), 0)
+
+
+@pytest.mark.parametrize("x", [0.35, 0.6])
+def test_the_real_network_finds_a_drawn_hand(x: float) -> None:
+    finder = HandFinder(HandsConfig())
+    try:
+        for _ in range(3):  # found in the first picture, followed in the next
+            found = finder.find(drawn_hand(x, 0.6, 120))
+    finally:
+        finder.close()
+    measures = measure_hands(found, 640 / 480)
+    assert measures.present == 1.0
+    assert measures.x == pytest.approx(x, abs=0.05)
+    assert measures.height == pytest.approx(0.4, abs=0.1)
+    assert measures.openness > 0.8
+    assert measures.pinch < 0.2
 
 
 def test_the_real_network_sees_no_hands_in_noise() -> None:
