@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import secrets
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -81,6 +82,7 @@ class Company:
         self._context = context = multiprocessing.get_context("spawn")
         self.cover, self.closed = Dial(context, Cover.FILM), Dial(context)
         self.board = JsonSlot()
+        self._secret = secrets.token_bytes(32)
         self.status: dict[str, Any] = {}
         self.resume = resume
         self.report: dict[str, Any] = {}
@@ -248,7 +250,7 @@ class Company:
         _close(self._from_docent)
         self._from_docent = self._context.Pipe(duplex=False)
         languages = tuple(self._config.privacy.notice)
-        arguments = (self._config.docent, self.board.layout, self._from_docent[1], languages)
+        arguments = (self._config.docent, self.board.layout, self._from_docent[1], languages, self._secret)
         return Launch("installation.kiosk.docent:run_docent", arguments)
 
     def _launch_film(self) -> Launch:
