@@ -6,6 +6,7 @@ The numbers are NumPy arrays, the reasons are JSON; nothing is pickled. The show
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -231,7 +232,8 @@ def write_target(folder: Path, target: Target) -> bool:
             os.replace(part, path)
     except OSError as error:
         for part, _ in staged:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise EngineError(
             f"the target {target.name!r} could not be written to {folder} ({error.strerror or error}); "
             "finished targets are kept; make room and run the same command again"

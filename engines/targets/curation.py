@@ -18,7 +18,6 @@ A weight of 1 leaves a direction as the model has it, 0 takes it out, -1 turns i
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engines.runtime.targets import LABELS
+from engines.targets.files import replace_file
 from engines.targets.words import Axis, amount_of
 from installation.core.latents import Bands, Latent
 from installation.errors import ConfigError, EngineError
@@ -123,13 +123,9 @@ def add_pictures(path: Path, target: str, faces: Iterable[str]) -> int:
     text += "".join(
         f'\n[pictures.{target}.{json.dumps(f, ensure_ascii=False)}]\nkeep = true\nlabel = ""\n' for f in new
     )
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        replace_file(path, text.encode("utf-8"))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise EngineError(f"{path} could not be written ({error.strerror}); the former one is kept") from error
     return len(new)
 

@@ -6,7 +6,7 @@ seed. What is made of them afterwards is the picture route's business.
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from engines.runtime.targets import ModelUsed
+from engines.targets.files import replace_file
 from engines.targets.hub import need, weights_sha256
 from installation.errors import EngineError
 
@@ -118,16 +119,14 @@ def _write(image: Image.Image, path: Path, marks: dict[str, str]) -> None:
     info = PngImagePlugin.PngInfo()
     for key, text in marks.items():
         info.add_itxt(key, text)
-    part = path.with_name(f".{path.stem}.part.png")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=info)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part, pnginfo=info)
-        os.replace(part, path)
+        replace_file(path, buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise EngineError(
-            f"{path} could not be written ({error.strerror or error}); finished pictures are kept: make room and run "
-            "the same command again"
+            f"{path} could not be written ({error.strerror}); finished pictures are kept: make room and run the same "
+            "command again"
         ) from error
 
 

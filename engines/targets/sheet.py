@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from engines.targets.files import replace_file
 from installation.errors import EngineError
 
 INK, PAPER = "#e9e4dc", "#161412"
@@ -78,14 +79,12 @@ def save_picture(image: Image.Image, path: Path) -> None:
     Raises:
         EngineError: If the disk refuses.
     """
-    part = path.with_name(f".{path.stem}.part.png")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part, optimize=True)
-        os.replace(part, path)
+        replace_file(path, buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise EngineError(f"{path} could not be written: {error.strerror or error}") from error
+        raise EngineError(f"{path} could not be written: {error.strerror}") from error
 
 
 def _fitting(

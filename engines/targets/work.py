@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.targets.files import replace_file
 from installation.errors import EngineError
 
 FOLDER = ".work"
@@ -28,13 +28,9 @@ def save_work(path: Path, record: Mapping[str, Any], arrays: Mapping[str, NDArra
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(record, sort_keys=True).encode(), np.uint8)
     np.savez(buffer, record=text, **arrays)
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(buffer.getvalue())
-        os.replace(part, path)
+        replace_file(path, buffer.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise EngineError(
             f"unfinished work could not be stored in {path} ({error.strerror}); what was stored before is kept"
         ) from error
@@ -43,7 +39,7 @@ def save_work(path: Path, record: Mapping[str, Any], arrays: Mapping[str, NDArra
 def load_work(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
     """Read arrays stored under the same record; None if there are none, or they belong to other work."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             if json.loads(stored["record"].tobytes()) != json.loads(json.dumps(record)):
                 return None
             return {name: stored[name] for name in stored.files if name != "record"}
