@@ -20,8 +20,8 @@ INTERRUPTED = 130
 DELEGATED = {
     "models": ("engines.models_cli:main", "list, show, import, build, train and verify model packs"),
     "targets": ("engines.targets.cli:main", "make, list, show and draw targets from prompts"),
-    "osc": ("installation.devices.osc_cli:main", "monitor OSC traffic, write layouts for OSC surfaces"),
-    "audio": ("installation.devices.audio_cli:main", "show what the microphone hears"),
+    "osc": ("installation.instrument_cli:osc", "monitor OSC traffic, write layouts for OSC surfaces"),
+    "audio": ("installation.instrument_cli:audio", "show what the microphone hears"),
     "kiosk": ("installation.kiosk.cli:main", "the show that nobody tends; also: acknowledge, install"),
     "rehearse": ("installation.kiosk.rehearse_cli:main", "inject faults into a running kiosk and time its recovery"),
 }

@@ -151,7 +151,8 @@ class Instrument:
                 return _PANIC
             else:
                 self._write(slot, number, layer, now, self._glide_for(row, layer, glide_s))
-            self._count(now)
+            if layer == OPERATOR:
+                self._count(now)
         return _CLAMPED if row.clamps(value) else _APPLIED
 
     def command(self, address: str, args: Sequence[object] = (), source: str = "osc", now: float = 0.0) -> Outcome:

@@ -20,8 +20,9 @@ class Snapshot(Mapping[str, Value]):
         numbers: (slots,) float64, smoothed; read-only.
         goals: (slots,) float64, where the numbers go; read-only. Feedback and cues use these.
         table: Of the slots.
-        changes: How many changes the instrument has taken since its start.
-        changed_at: Monotonic seconds at which the newest of them was received; -inf before the first.
+        changes: How many changes operators have made since the start.
+        changed_at: Monotonic seconds at which the newest of them was received; -inf before the first. The time from
+            there to the swap of the frame is the delay of the instrument.
         cue: Name of the cue recalled last, or "".
         cue_revision: Counts up whenever a cue is stored or deleted.
     """
