@@ -12,7 +12,6 @@ Source: "1 € Filter: A Simple Speed-based Low-pass Filter for Noisy Input in I
 from __future__ import annotations
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import numpy as np

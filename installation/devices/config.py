@@ -70,19 +70,19 @@ class FacesConfig(Section):
     lost_after_s: float = Field(
         1.5, ge=0, le=10, description="A face out of sight for so long has left, and another may be chosen, in seconds."
     )
-    acquire_score: float = Field(0.6, ge=0, le=1, description="How face-like something must be to become a visitor.")
+    acquire_score: float = Field(0.99, ge=0, le=1, description="How face-like something must be to become a visitor.")
     keep_score: float = Field(0.15, ge=0, le=1, description="How face-like a visitor must stay to be followed.")
     crop_min_cutoff_hz: float = Field(
-        0.8, ge=0.01, le=60, description="Steadiness of the crop at rest, in hertz: lower is stiller."
+        0.5, ge=0.01, le=60, description="Steadiness of the crop at rest, in hertz: lower is stiller."
     )
     crop_beta: float = Field(
-        6.0, ge=0, le=1000, description="How fast the crop follows motion, in hertz per crop side per second."
+        15.0, ge=0, le=1000, description="How fast the crop follows motion, in hertz per crop side per second."
     )
     landmark_min_cutoff_hz: float = Field(
-        2.0, ge=0.01, le=60, description="Steadiness of the landmarks at rest, in hertz: lower is stiller."
+        1.0, ge=0.01, le=60, description="Steadiness of the landmarks at rest, in hertz: lower is stiller."
     )
     landmark_beta: float = Field(
-        12.0, ge=0, le=1000, description="How fast landmarks follow motion, in hertz per face width per second."
+        60.0, ge=0, le=1000, description="How fast landmarks follow motion, in hertz per face width per second."
     )
     max_growth_mb: float = Field(
         300.0, ge=20, le=10000, description="The eye process renews itself after growing by so many megabytes."

@@ -5,9 +5,9 @@ Used for the FFHQ crop and, unreflected, for what the landmark network looks at.
 
 from __future__ import annotations
 
-import cv2
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 

@@ -20,6 +20,7 @@ from installation.devices.config import FacesConfig
 from installation.devices.cropping import sample_square
 from installation.devices.landmarks import Detection, FaceFinder
 
+_LANDMARK_SPEED_CUTOFF_HZ = 3.0  # lids close in a tenth of a second: their speed must be noticed as fast
 _SEARCHES = 6  # ways to look for a face, taken in turn while nobody is there: see `_search`
 
 
@@ -69,16 +70,18 @@ class FaceWatcher:
         self._view_angle_deg = view_angle_deg
         self._finder = finder
         self._quads = QuadSmoother(OneEuroTuning(config.crop_min_cutoff_hz, config.crop_beta))
-        self._points = OneEuro(OneEuroTuning(config.landmark_min_cutoff_hz, config.landmark_beta))
+        self._points = OneEuro(
+            OneEuroTuning(config.landmark_min_cutoff_hz, config.landmark_beta, _LANDMARK_SPEED_CUTOFF_HZ)
+        )
         self._face_id = 0
         self._scale = 1.0
         self._searched_at = -float("inf")
-        self._turn = 0
+        self._turn = 1  # the near detector looks first: it is quick, and visitors are near
 
     @property
     def faces(self) -> int:
         """How many faces are visible."""
-        return sum(track.visible for track in self.tracker.tracks.values())
+        return len(self.tracker.visible)
 
     def watch(self, frame: Frame, crop: NDArray[np.uint8]) -> Sighting | None:
         """Look at the next frame.
@@ -95,12 +98,14 @@ class FaceWatcher:
         readings = {
             track_id: Reading(*self._finder.mesh(pixels, quad)) for track_id, quad in self.tracker.look(now).items()
         }
-        found = []
+        found: list[Reading] = []
         if self._search_is_due(readings, now):
             self._searched_at = now
-            for proposal in self._search(pixels)[: self._config.max_faces]:
-                if self.tracker.is_new(proposal.quad):
-                    found.append(Reading(*self._finder.mesh(pixels, proposal.quad)))
+            proposals = self._search(pixels)
+            if proposals and not self.tracker.tracks:
+                # Somebody came: see who else is there before one is chosen.
+                proposals += self._finder.detect(pixels, far=True)
+            found = self._read_new(pixels, proposals)
         track = self.tracker.update(readings, found, frame_wh, now)
         if track is None:
             return None
@@ -115,6 +120,20 @@ class FaceWatcher:
         sample_square(pixels, quad, crop)
         measures = measure_face(landmarks, frame_wh, self._view_angle_deg)
         return Sighting(track.track_id, landmarks, landmarks_in_crop(landmarks, quad), quad, measures)
+
+    def _read_new(self, pixels: NDArray[np.uint8], proposals: list[Detection]) -> list[Reading]:
+        """Read the landmarks of proposals that are nobody known, nor one another."""
+        found: list[Reading] = []
+        for proposal in proposals:
+            if len(found) == self._config.max_faces:
+                break
+            places = [face_place(reading.landmarks) for reading in found]
+            middle = proposal.quad.mean(axis=0)
+            if self.tracker.is_new(proposal.quad) and all(
+                np.hypot(*(middle - centre)) > 0.5 * size for centre, size in places
+            ):
+                found.append(Reading(*self._finder.mesh(pixels, proposal.quad), proposal.score))
+        return found
 
     def _search_is_due(self, readings: dict[int, Reading], now: float) -> bool:
         if self.tracker.searching:
