@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     add_show_options(check)
     check.add_argument("--privacy", action="store_true", help="run the show under a trace and print what it touches")
     check.add_argument("--kiosk", action="store_true", help="look whether this machine is set up to run alone")
+    check.add_argument(
+        "--seconds", type=positive, default=30.0, metavar="S", help="--privacy: length of the traced show"
+    )
     bench = commands.add_parser("bench", help="measure: stage times, frame rate, latency")
     add_show_options(bench)
     bench.add_argument("--backend", default=None, help="auto, openvino or torch")

@@ -51,8 +51,10 @@ def test_pin_state_commands_and_reconnection(page, phone):
     pixel = "[...document.querySelector('#preview').getContext('2d').getImageData(1, 1, 1, 1).data]"
     assert phone.run(pixel) == [200, 40, 10, 255]
     assert phone.run("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
-    assert phone.run("Math.min(...[...document.querySelectorAll('button')].filter(b => b.offsetParent)"
-                     ".map(b => b.getBoundingClientRect().height)) >= 44"), "a button is too small for a finger"  # fmt: skip
+    visible = "[...document.querySelectorAll('button')].filter(b => b.offsetParent)"
+    assert phone.run(f"Math.min(...{visible}.map(b => b.getBoundingClientRect().height))") >= 44, (
+        "too small for fingers"
+    )
 
     # Each button asks once for what it says.
     phone.press("#pause")
