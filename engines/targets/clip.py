@@ -104,7 +104,7 @@ class Guide:
     def similarity(self, w_plus: Latent) -> float:
         """Cosine between the words and a latent's picture, over cut-outs that are always the same."""
         with torch.no_grad():
-            views = cutouts(self.draw(torch.from_numpy(w_plus)[None]), 16, _JUDGE)
+            views = cutouts(self.draw(torch.tensor(w_plus)[None]), 16, _JUDGE)
             return float((self.clip.pictures(views) @ self._words.T).mean())
 
     def latent(self, start: Latent, point: Point) -> Latent:

@@ -52,7 +52,7 @@ class ClipModel:
         try:
             model = library.CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
             self._tokenizer: Any = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, need("safetensors", _PURPOSE).SafetensorError) as error:
             raise EngineError(f"{folder} is not a CLIP model: {str(error).splitlines()[0]}") from error
         self._model: Any = model.eval().requires_grad_(False)
         self.input_px = int(model.config.vision_config.image_size)

@@ -69,6 +69,7 @@ class PicturePipeline:
             EngineError: If there is no such pipeline, or it cannot be loaded from safetensors.
         """
         library = need("diffusers", _PURPOSE)
+        damaged = need("safetensors", _PURPOSE).SafetensorError
         library.utils.logging.disable_progress_bar()
         try:
             if Path(where).expanduser().is_dir():
@@ -77,7 +78,7 @@ class PicturePipeline:
                 folder = Path(library.DiffusionPipeline.download(where, use_safetensors=True))
             sha256 = weights_sha256(folder)
             pipeline = library.DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, damaged) as error:
             raise EngineError(f"{_PURPOSE}: {where} cannot be used as a pipeline: {_first_line(error)}") from error
         pipeline = pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
         pipeline.set_progress_bar_config(disable=True)

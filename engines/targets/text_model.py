@@ -52,7 +52,7 @@ class TextModel:
             self._model: Any = library.SentenceTransformer(
                 str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, need("safetensors", _PURPOSE).SafetensorError) as error:
             raise EngineError(f"{folder} is not a sentence-transformers model: {str(error).splitlines()[0]}") from error
 
     @property
