@@ -98,7 +98,7 @@ class Feedback:
         """
         for client in [c for c, known in self._clients.items() if known.expires_at <= now]:
             del self._clients[client]
-        for client, known in self._clients.items():
+        for client, known in list(self._clients.items()):  # sending may end a client
             if now < known.next_at:
                 continue
             still_for = now - known.heard_at

@@ -20,6 +20,7 @@ from installation.errors import DeviceError, MirrorError
 STALL_S = 1.0
 """A device that gives nothing for so long is lost, whatever it says: it may never say anything."""
 
+_BEHIND_S = 0.25  # samples missing against the clock; PortAudio does not flag every loss (python-sounddevice#64)
 _FADE_FROM_S = 0.1  # younger features are as good as new
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class AudioHealth:
         message: What was wrong last.
         opened: How often a source was opened.
         lost_blocks: Blocks that were lost to overflow.
+        gaps: How often the samples fell behind the clock: losses that no flag told of.
         frames: Frames of features since the start.
         latency_s: Of the device, as it says.
     """
@@ -42,6 +44,7 @@ class AudioHealth:
     message: str = ""
     opened: int = 0
     lost_blocks: int = 0
+    gaps: int = 0
     frames: int = 0
     latency_s: float = 0.0
 
@@ -131,9 +134,9 @@ class AudioListener:
             floor_db=config.floor_db,
             full_db=config.full_db,
         )
-        heard_at = self._clock()
+        heard_at = began = self._clock()
         lost_before = self.health.lost_blocks
-        heard = False
+        samples = 0
         while not self._stop.is_set():
             block = source.read(0.1)
             self.health.lost_blocks = lost_before + source.lost_blocks
@@ -142,15 +145,19 @@ class AudioListener:
                 if now - heard_at > STALL_S:
                     raise DeviceError(f"the audio input {source.name!r} gives no sound for {STALL_S:g} s")
                 continue
-            if not heard:
-                self.health.state, heard = "live", True
+            if not samples:
+                self.health.state, began = "live", now
                 log.info("hearing %s at %d Hz", source.name, source.sample_rate)
             heard_at = now
+            samples += len(block)
+            if (now - began) * source.sample_rate - samples > _BEHIND_S * source.sample_rate:
+                self.health.gaps += 1
+                began = now - samples / source.sample_rate
             for frame in analyser.feed(block):
                 self.health.frames += 1
                 self._newest = (frame, now)
                 self._on_frame(frame)
-        return heard
+        return samples > 0
 
     def _lost(self, error: MirrorError) -> None:
         if str(error) != self.health.message:  # a device that stays away is one line, not one each try

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from installation.core.hands import NO_HANDS, HandMeasures, measure_hands
 from installation.devices.instrument_config import HandsConfig
+from installation.devices.quiet import without_native_noise
 
 STALE_S = 0.5
 """Measures older than this are no hands: the camera may have stopped."""
@@ -32,13 +33,14 @@ class HandFinder:
     def __init__(self, config: HandsConfig) -> None:
         from mediapipe.python.solutions.hands import Hands
 
-        self._hands = Hands(
-            static_image_mode=False,
-            max_num_hands=config.max_hands,
-            model_complexity=0,
-            min_detection_confidence=config.score,
-            min_tracking_confidence=config.score,
-        )
+        with without_native_noise():
+            self._hands = Hands(
+                static_image_mode=False,
+                max_num_hands=config.max_hands,
+                model_complexity=0,
+                min_detection_confidence=config.score,
+                min_tracking_confidence=config.score,
+            )
 
     def find(self, picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Find hands in (height, width, 3) uint8 RGB: (n, 21, 3) float32, parts of width and height."""

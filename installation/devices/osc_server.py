@@ -25,7 +25,7 @@ from installation.devices.datagrams import BATCH, DatagramReader
 from installation.devices.instrument_config import OscConfig
 from installation.devices.osc_codec import MAX_PACKET_BYTES, Argument, build_message
 from installation.devices.osc_in import OscCounts, OscInbox, Traffic
-from installation.devices.slip import SlipReader, slip_frame
+from installation.devices.osc_tcp import MAX_CONNECTIONS, Connection, TcpClients
 from installation.errors import ConfigError, DeviceError
 
 BATCH_S = 0.002
@@ -33,27 +33,12 @@ MAX_BATCHES = 16
 """Batches of packets read in one turn; so feedback goes out even while a flood lasts."""
 
 HEARTBEAT_S = 1.0
-MAX_CONNECTIONS = 16
 MAX_SIGNALS = 256
 _RECEIVE_BUFFER = 4 << 20  # bytes asked of the system, which may give less; holds a flood while the loop rests
-_SEND_LIMIT = 1 << 18  # bytes held back for a TCP client that does not read; more ends the connection
 
 log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
-
-
-class _Connection:
-    """One TCP client. It is its own name as a client."""
-
-    def __init__(self, sock: socket.socket, peer: Address) -> None:
-        self.sock = sock
-        self.peer = peer
-        self.reader = SlipReader(MAX_PACKET_BYTES)
-        self.unsent = bytearray()
-
-    def __str__(self) -> str:
-        return f"{self.peer[0]}:{self.peer[1]} (TCP)"
 
 
 class OscServer:
@@ -105,7 +90,7 @@ class OscServer:
         self._thread: threading.Thread | None = None
         self._udp: socket.socket | None = None
         self._tcp: socket.socket | None = None
-        self._connections: set[_Connection] = set()
+        self._clients: TcpClients | None = None
         self.failure: Exception | None = None
 
     @property
@@ -151,6 +136,7 @@ class OscServer:
             if config.tcp:
                 self._tcp = self._open(socket.SOCK_STREAM, config.tcp_port)
                 self._tcp.listen(MAX_CONNECTIONS)
+                self._clients = TcpClients(self._tcp, self._selector, self.allowed, self._feedback.unsubscribe)
         except OSError as error:
             self._close()
             raise DeviceError(
@@ -216,21 +202,22 @@ class OscServer:
                 next_heartbeat = now + HEARTBEAT_S
                 self._broadcast(f"{ROOT}/heartbeat", (now - started,))
             self._send_feedback(now)
-            for connection in [connection for connection in self._connections if connection.unsent]:
-                self._send_unsent(connection)
+            if self._clients is not None:
+                self._clients.send_unsent()
             if ready:
                 self._stop.wait(BATCH_S)
 
-    def _read(self, sock: object, connection: _Connection | None, now: float) -> None:
+    def _read(self, sock: object, connection: Connection | None, now: float) -> None:
         if sock is self._wake_in:
             with contextlib.suppress(BlockingIOError):
                 self._wake_in.recv(4096)
         elif sock is self._udp:
             self._read_udp(now)
-        elif sock is self._tcp:
-            self._accept()
-        elif connection is not None:
-            self._read_connection(connection, now)
+        elif self._clients is not None and connection is not None:
+            for packet in self._clients.read(connection):
+                self._inbox.take(packet, connection, connection.host, now, self._unix_now())
+        elif self._clients is not None and not self._clients.accept():
+            self._inbox.counts.not_allowed += 1
 
     def _read_udp(self, now: float) -> None:
         unix_now = self._unix_now()
@@ -240,42 +227,6 @@ class OscServer:
                 self._inbox.take(data, self._replies.get(peer, peer), peer[0], now, unix_now)
             if len(packets) < BATCH:
                 return
-
-    def _accept(self) -> None:
-        assert self._tcp is not None
-        try:
-            sock, peer = self._tcp.accept()
-        except OSError:  # gone again before it was looked at
-            return
-        if not self._inbox.allowed(peer[0]) or len(self._connections) >= MAX_CONNECTIONS:
-            self._inbox.counts.not_allowed += 1
-            sock.close()
-            return
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = _Connection(sock, (peer[0], peer[1]))
-        self._connections.add(connection)
-        self._selector.register(sock, selectors.EVENT_READ, connection)
-
-    def _read_connection(self, connection: _Connection, now: float) -> None:
-        try:
-            data = connection.sock.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(connection)
-            return
-        for packet in connection.reader.feed(data):
-            self._inbox.take(packet, connection, connection.peer[0], now, self._unix_now())
-
-    def _drop(self, connection: _Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._selector.unregister(connection.sock)
-            connection.sock.close()
-            self._feedback.unsubscribe(connection)
 
     def _session(self, client: Hashable, what: str, args: Sequence[Argument]) -> None:
         """Do what only a server can: subscribe, unsubscribe, state, ping, errors, and the commands given."""
@@ -339,29 +290,17 @@ class OscServer:
         self._send_bytes(client, build_message(address, [int(a) if isinstance(a, bool) else a for a in args]))
 
     def _send_bytes(self, client: Hashable, data: bytes) -> None:
-        if isinstance(client, _Connection):
-            client.unsent += slip_frame(data)
-            self._send_unsent(client)
+        if isinstance(client, Connection):
+            if self._clients is not None:
+                self._clients.send(client, data)
         elif self._udp is not None and isinstance(client, tuple):
-            with contextlib.suppress(OSError):  # full or unreachable: the next change is told again
+            with contextlib.suppress(OSError):  # lost, as any datagram may be; a renewed subscription tells everything
                 self._udp.sendto(data, client)
-
-    def _send_unsent(self, connection: _Connection) -> None:
-        try:
-            while connection.unsent:
-                sent = connection.sock.send(connection.unsent)
-                del connection.unsent[:sent]
-        except BlockingIOError:
-            if len(connection.unsent) > _SEND_LIMIT:
-                self._drop(connection)
-        except OSError:
-            self._drop(connection)
 
     def _close(self) -> None:
         self._selector.close()
         for sock in (self._udp, self._tcp, self._wake_in, self._wake_out):
             if sock is not None:
                 sock.close()
-        for connection in self._connections:
-            connection.sock.close()
-        self._connections.clear()
+        if self._clients is not None:
+            self._clients.close()

@@ -153,6 +153,25 @@ def test_features_that_stop_coming_fall_to_rest_in_half_a_second() -> None:
     assert listener.features(10.5) is AUDIO_REST
 
 
+def test_samples_that_fall_behind_the_clock_are_counted() -> None:
+    now = [0.0]
+
+    class Lame(Script):
+        def read(self, timeout_s: float) -> np.ndarray | None:
+            now[0] += 0.05  # 2048 samples are 0.043 s: a second lacks 0.15 s
+            return super().read(timeout_s)
+
+    listener = AudioListener(
+        AudioConfig(source="script", retry_first_s=60, retry_max_s=60),
+        clock=lambda: now[0],
+        opener=lambda config: Lame([200, "end"]),
+    )
+    listener.start()
+    assert wait_for(lambda: listener.health.message == "end")
+    listener.stop()
+    assert listener.health.gaps == pytest.approx(200 * 0.05 * 0.147 / 0.25, abs=1)
+
+
 def test_off_is_silence() -> None:
     listener = AudioListener(AudioConfig())
     listener.start()
