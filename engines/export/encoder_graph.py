@@ -24,9 +24,7 @@ from engines.networks.architecture import (
     BATCH_NORM_EPS,
     E4E,
     ENCODER_INPUT_SIZE,
-    ENCODER_WIDTH,
     STYLE_HEAD_SLOPE,
-    TAPS,
     BodyBlock,
     EncoderArchitecture,
     body_blocks,
@@ -40,16 +38,16 @@ Tensors = Mapping[str, LazyArray]
 def encoder_graph(
     arch: EncoderArchitecture, tensors: Tensors, average: NDArray[np.float32], precision: str = FP32
 ) -> Graph:
-    """Build crop (n, 3, 256, 256) -> w_plus (n, rows, 512).
+    """Build crop (n, 3, 256, 256) -> w_plus (n, rows, width).
 
     Args:
         arch: The encoder's shape.
         tensors: Its tensors.
-        average: (rows, 512); added if the architecture says so.
+        average: (rows, width); added if the architecture says so.
         precision: Of the convolutions; inputs and outputs are float32.
     """
     size = ENCODER_INPUT_SIZE
-    graph = Graph("encoder", {"crop": ("n", 3, size, size)}, {"w_plus": ("n", arch.rows, ENCODER_WIDTH)})
+    graph = Graph("encoder", {"crop": ("n", 3, size, size)}, {"w_plus": ("n", arch.rows, arch.width)})
     return _EncoderBuilder(graph, arch, tensors, precision == FP16).build(average)
 
 
@@ -68,9 +66,9 @@ class _EncoderBuilder:
         x = self._folded(x, "input_layer.0", "input_layer.1", stride=1, name="input_layer.conv")
         x = self._prelu(x, "input_layer.2")
         taps = []
-        for index, block in enumerate(body_blocks()):
+        for index, block in enumerate(body_blocks(self.arch)):
             x = self._block(x, f"body.{index}", block)
-            if index in TAPS:
+            if index in self.arch.taps:
                 taps.append(x)
         c1, c2, c3 = taps
         p2 = self._merged(c3, c2, "latlayer1", "p2")
@@ -84,7 +82,7 @@ class _EncoderBuilder:
             graph.node("Concat", *rows, name="w_plus", axis=1)
             return graph
         codes = graph.node("Concat", *rows, name="codes", axis=1)
-        latent_avg = np.asarray(average, np.float32).reshape(1, self.arch.rows, ENCODER_WIDTH)
+        latent_avg = np.asarray(average, np.float32).reshape(1, self.arch.rows, self.arch.width)
         graph.node("Add", codes, graph.constant("latent_avg", latent_avg), name="w_plus")
         return graph
 
@@ -149,7 +147,7 @@ class _EncoderBuilder:
         if self.half:
             x = graph.node("Cast", x, name=f"{name}.fp32", to=1)
         x = graph.node("Flatten", x, name=f"{name}.flat", axis=1)
-        gain = np.float32(1.0 / math.sqrt(ENCODER_WIDTH))
+        gain = np.float32(1.0 / math.sqrt(self.arch.width))
         weight = graph.constant(f"{name}.weight", self.tensors[f"{name}.weight"].then(lambda a: a * gain))
         bias = graph.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
         return graph.node("Gemm", x, weight, bias, name=name, transB=1)

@@ -29,7 +29,6 @@ from engines.networks.architecture import (
     MAPPING_LR_MULTIPLIER,
     NORMALISATION_EPS,
     STYLE_HEAD_SLOPE,
-    TAPS,
     EncoderArchitecture,
     GeneratorArchitecture,
     body_blocks,
@@ -160,11 +159,11 @@ def synthesize_window(arch: GeneratorArchitecture, tensors: Tensors, w_plus: Arr
 
 
 def encode(arch: EncoderArchitecture, tensors: Tensors, w_avg: Array, crop: Array) -> Array:
-    """Encode one crop: (3, 256, 256) -> (rows, 512)."""
+    """Encode one crop: (3, 256, 256) -> (rows, width)."""
     x = _norm(tensors, "input_layer.1", _convolve(crop, tensors["input_layer.0.weight"].load(), 1))
     x = _prelu(tensors, "input_layer.2", x)
     taps = []
-    for index, block in enumerate(body_blocks()):
+    for index, block in enumerate(body_blocks(arch)):
         name = f"body.{index}"
         y = _norm(tensors, f"{name}.res_layer.0", x)
         y = _prelu(tensors, f"{name}.res_layer.2", _convolve(y, tensors[f"{name}.res_layer.1.weight"].load(), 1))
@@ -178,7 +177,7 @@ def encode(arch: EncoderArchitecture, tensors: Tensors, w_avg: Array, crop: Arra
             shortcut = tensors[f"{name}.shortcut_layer.0.weight"].load()
             x = _norm(tensors, f"{name}.shortcut_layer.1", _pointwise(x, shortcut))
         x = y + x
-        if index in TAPS:
+        if index in arch.taps:
             taps.append(x)
     c1, c2, c3 = taps
     p2 = _doubled(c3) + _lateral(tensors, "latlayer1", c2)

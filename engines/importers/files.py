@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import io
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +27,21 @@ from numpy.typing import NDArray
 from engines.importers.archive import STORED, read_directory, read_entry
 from engines.importers.pickles import Malformed, Span
 from engines.importers.safetensors import read_safetensors
-from engines.importers.tensors import TensorReader
+from engines.importers.tensors import MAX_DIMENSIONS, TensorReader
 from engines.lazy import LazyArray
 from installation.errors import EngineError
 
 MAX_ARRAY_BYTES = 1 << 30
 """Largest array that is taken from a NumPy file."""
 
+MAX_DESCRIPTION_BYTES = 10_000
+
 TORCH = "torch"
 PICKLE = "pickle"
 SAFETENSORS = "safetensors"
 ARRAYS = "arrays"
 
+_NUMPY_MAGIC = b"\x93NUMPY"
 _TORCH_FIRST_PICKLE = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
@@ -82,7 +86,7 @@ def _read(stream: BinaryIO, size: int) -> Opened:
     whole = Span(0, size)
     if head.startswith(b"PK\x03\x04"):
         return _read_zip(stream, size)
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(_NUMPY_MAGIC):
         stream.seek(0)
         return Opened(ARRAYS, {"": _array(_bounded(stream, size))})
     # Before the pickles: the first byte of a length may be a pickle's first byte too, but not the six after it.
@@ -123,20 +127,27 @@ def _bounded(stream: BinaryIO, size: int) -> bytes:
 
 
 def _array(data: bytes) -> LazyArray:
-    """Read a `.npy` after comparing what it claims with what there is."""
-    stream = io.BytesIO(data)
+    """Read a `.npy`: magic, version, length, a Python literal that describes the array, its numbers.
+
+    NumPy's own reader allocates what the description claims, and repairs descriptions of Python 2 by tokenising them.
+    """
+    width = {b"\x01\x00": 2, b"\x02\x00": 4}.get(data[6:8])
+    if not data.startswith(_NUMPY_MAGIC) or width is None:
+        raise Malformed("a NumPy array of an unknown version")
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    if start > min(len(data), MAX_DESCRIPTION_BYTES):
+        raise Malformed("a NumPy array's description is too long")
     try:
-        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
-        if version not in ((1, 0), (2, 0)):
-            raise Malformed(f"a NumPy file of version {version}")
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)  # type: ignore[no-untyped-call]
-        if dtype.kind not in "fiub" or dtype.names is not None:
-            raise Malformed(f"an array of {str(dtype)[:40]} instead of numbers")
-        if int(np.prod(shape, dtype=object)) * dtype.itemsize != len(data) - stream.tell():
-            raise Malformed(f"an array {shape} of {dtype} in {len(data)} bytes")
-        stream.seek(0)
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)  # type: ignore[no-untyped-call]
-    except (ValueError, TypeError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
-        raise Malformed(f"a NumPy array is damaged: {error}".splitlines()[0][:200]) from error
+        description = ast.literal_eval(data[8 + width : start].decode("latin-1").strip())
+        dtype, shape = np.dtype(description["descr"]), description["shape"]
+        order: Literal["C", "F"] = "F" if description["fortran_order"] else "C"
+    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
+        raise Malformed("a NumPy array's description is damaged") from error
+    if dtype.kind not in "fiub" or dtype.names is not None or dtype.subdtype is not None:
+        raise Malformed(f"an array of {str(dtype)[:40]!r} instead of numbers")
+    if not isinstance(shape, tuple) or any(type(size) is not int or size < 0 for size in shape):
+        raise Malformed("a NumPy array's shape is not made of whole numbers")
+    if math.prod(shape) * dtype.itemsize != len(data) - start or len(shape) > MAX_DIMENSIONS:
+        raise Malformed(f"an array {shape} of {dtype} has {len(data) - start} bytes"[:200])
+    array: NDArray[Any] = np.frombuffer(data, dtype, offset=start).reshape(shape, order=order)
     return LazyArray.of(array)

@@ -17,6 +17,7 @@ compared where present), and most of `opts`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -134,7 +135,6 @@ def _from_psp(tensors: Tensors, tree: Mapping[Any, Any], asked: str | None) -> W
         notes.append(f"the file does not say whether its encoder is pSp's or e4e's; it was read as {kind}")
     elif asked is not None and asked != kind:
         raise EngineError(f"you asked for an encoder of kind {asked}, but the file says {kind}")
-    encoder = EncoderArchitecture(kind, generator.num_ws, starts_from_average)
     plain = {key.removeprefix("encoder."): value for key, value in tensors.items() if key.startswith("encoder.")}
     heads = {int(match[1]) for key in plain if (match := re.match(r"styles\.(\d{1,3})\.", key))}
     if heads and heads != set(range(generator.num_ws)):
@@ -142,6 +142,9 @@ def _from_psp(tensors: Tensors, tree: Mapping[Any, Any], asked: str | None) -> W
     channels = plain.get("input_layer.0.weight")
     if channels is not None and len(channels.shape) == 4 and channels.shape[1] != 3:
         raise EngineError(f"its encoder reads {channels.shape[1]} channels (labels or sketches); a mirror sees RGB")
+    encoder = EncoderArchitecture(kind, generator.num_ws, starts_from_average, _stages(plain))
+    if encoder.width != generator.w_dim:
+        raise EngineError(f"its encoder's rows have {encoder.width} numbers, its generator's {generator.w_dim}")
     return Weights(
         layout=f"{kind} checkpoint",
         generator=generator,
@@ -151,6 +154,15 @@ def _from_psp(tensors: Tensors, tree: Mapping[Any, Any], asked: str | None) -> W
         encoder_tensors=_complete(plain, encoder_shapes(encoder), lambda name: f"encoder.{name}"),
         notes=tuple(notes),
     )
+
+
+def _stages(tensors: Tensors) -> tuple[tuple[int, int], ...]:
+    """Read the body's stages: blocks of the same width in a row."""
+    blocks = {int(match[1]) for key in tensors if (match := re.match(r"body\.(\d{1,2})\.", key))}
+    widths = [
+        _size(tensors, f"body.{i}.res_layer.1.weight", 4, 0, "encoder.") for i in range(max(blocks, default=0) + 1)
+    ]
+    return tuple((width, len(list(run))) for width, run in itertools.groupby(widths))
 
 
 def _guessed_kind(tree: Mapping[Any, Any], options: Mapping[Any, Any]) -> str | None:

@@ -27,6 +27,9 @@ MAX_TEXT_BYTES = 8 << 20
 """NVIDIA's pickles carry 37 kB of source text, which is skipped over like any other string."""
 
 MAX_INTEGER_BYTES = 64
+
+_WINDOW_BYTES = 4096
+"""How much is read at once: little, because most of the file is skipped."""
 MAX_SMALL_BYTES = 64
 """Byte strings up to this size (single numbers) are kept; longer ones stay in the file."""
 
@@ -83,7 +86,7 @@ class PickleReader:
     """Reads pickles one after another from a region of a file.
 
     Attributes:
-        stream: The file, opened for reading bytes; only this reader moves it.
+        stream: The file, opened for reading bytes.
         position: Where the next pickle begins.
         stop: End of the region; nothing beyond is read.
         builders: What may be called.
@@ -97,6 +100,8 @@ class PickleReader:
     persistent: Callable[[Any], Any] | None = None
     _stack: list[Any] = field(default_factory=list)
     _memo: dict[int, Any] = field(default_factory=dict)
+    _window: bytes = b""
+    _window_start: int = 0
 
     def load(self) -> Any:
         """Read one pickle and move past it.
@@ -107,7 +112,6 @@ class PickleReader:
         """
         self._stack.clear()
         self._memo.clear()
-        self.stream.seek(self.position)
         try:
             for _ in range(MAX_INSTRUCTIONS):
                 code = self.take(1)[0]
@@ -129,13 +133,22 @@ class PickleReader:
         Raises:
             Malformed: If the region ends before.
         """
+        begin = self.position - self._window_start
+        if begin < 0 or begin + count > len(self._window):
+            self._refill(count)
+            begin = 0
+        self.position += count
+        return self._window[begin : begin + count]
+
+    def _refill(self, count: int) -> None:
+        """Read on from `position`: the bytes asked for and some more."""
         if count < 0 or self.position + count > self.stop:
             raise Malformed(f"the file ends after {self.stop} bytes in the middle of a value; it is truncated")
-        data = self.stream.read(count)
-        if len(data) != count:
+        self.stream.seek(self.position)
+        self._window = self.stream.read(min(max(count, _WINDOW_BYTES), self.stop - self.position))
+        self._window_start = self.position
+        if len(self._window) < count:
             raise Malformed("the file became shorter while it was read")
-        self.position += count
-        return data
 
     def skip(self, count: int) -> Span:
         """Leave `count` bytes in the file."""
@@ -143,7 +156,6 @@ class PickleReader:
             raise Malformed(f"the file ends after {self.stop} bytes in the middle of a value; it is truncated")
         span = Span(self.position, self.position + count)
         self.position = span.stop
-        self.stream.seek(span.stop)
         return span
 
     def number(self, layout: str) -> Any:

@@ -108,7 +108,6 @@ class TensorReader:
             storage = self.storages.get(str(key))
             if storage is None:
                 raise Malformed(f"storage {str(key)[:40]!r} follows, which nothing uses")
-            reader.stream.seek(reader.position)
             if reader.number("<q") != storage.count:
                 raise Malformed(f"storage {str(key)[:40]!r} has another size than announced")
             storage.place(reader.skip(storage.count * storage.item_size))
@@ -172,11 +171,9 @@ class TensorReader:
             # Short byte strings are not left in the file; a saved storage is never that short.
             raise Malformed("a nested file is too short to hold a storage")
         if data.start not in self._nested:
-            outer = self.stream.tell()
             value = TensorReader(self.stream, self.size).read_legacy(data)
             if not isinstance(value, Storage):
                 raise Malformed("a nested file holds something else than a storage")
-            self.stream.seek(outer)
             self._nested[data.start] = value
         return self._nested[data.start]
 

@@ -33,14 +33,11 @@ STYLE_HEAD_SLOPE = 0.01
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 ENCODER_INPUT_SIZE = 256
-ENCODER_WIDTH = 512
 BODY_STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))
-"""IR-SE50: channels and number of blocks per stage; the first block of each has stride 2."""
+"""IR-SE50: channels and number of blocks per stage; the first block of each has stride 2. The pyramid takes its levels
+c1 (64 px), c2 (32 px) and c3 (16 px) behind the last three stages."""
 
 SQUEEZE_REDUCTION = 16
-TAPS = (6, 20, 23)
-"""Blocks after which the pyramid takes its levels c1 (64 px), c2 (32 px) and c3 (16 px)."""
-
 HEAD_SPLITS = (3, 7)
 """Rows that read c3, those that read p2, and those that read p1."""
 
@@ -101,15 +98,30 @@ class EncoderArchitecture:
         kind: `PSP` or `E4E`.
         rows: Rows of W+ that it gives.
         adds_average: Whether the average latent is added to its codes.
+        stages: Channels and blocks of the body's stages.
     """
 
     kind: str
     rows: int
     adds_average: bool = True
+    stages: tuple[tuple[int, int], ...] = BODY_STAGES
 
     def __post_init__(self) -> None:
         if self.kind not in (PSP, E4E) or self.rows < 1:
             raise EngineError(f"an encoder is '{PSP}' or '{E4E}' with one row or more; found {self}")
+        if len(self.stages) != len(BODY_STAGES) or any(w < SQUEEZE_REDUCTION or n < 1 for w, n in self.stages):
+            raise EngineError(f"an encoder's body has four stages like IR-SE50's; found {self.stages}")
+
+    @property
+    def width(self) -> int:
+        """Channels of the pyramid and width of a row: those of the last stage."""
+        return self.stages[-1][0]
+
+    @property
+    def taps(self) -> tuple[int, int, int]:
+        """Blocks behind which the pyramid takes c1, c2 and c3: (6, 20, 23) for IR-SE50."""
+        ends = [sum(count for _, count in self.stages[: index + 1]) - 1 for index in range(4)]
+        return ends[1], ends[2], ends[3]
 
     def as_json(self) -> dict[str, Any]:
         """Give the record for a manifest."""
@@ -152,16 +164,17 @@ def encoder_from_json(record: Mapping[str, Any]) -> EncoderArchitecture:
         EngineError: If it lacks something.
     """
     try:
-        return EncoderArchitecture(**record)
-    except TypeError as error:
+        stages = tuple((int(width), int(count)) for width, count in record["stages"])
+        return EncoderArchitecture(**{**record, "stages": stages})
+    except (KeyError, TypeError, ValueError) as error:
         raise EngineError(f"the manifest's encoder architecture is not complete: {error}") from error
 
 
-def body_blocks() -> list[BodyBlock]:
-    """List the 24 blocks of the encoder's body."""
+def body_blocks(arch: EncoderArchitecture) -> list[BodyBlock]:
+    """List the blocks of the encoder's body, 24 for IR-SE50."""
     blocks = []
-    fan_in = BODY_STAGES[0][0]
-    for width, count in BODY_STAGES:
+    fan_in = arch.stages[0][0]
+    for width, count in arch.stages:
         for index in range(count):
             blocks.append(BodyBlock(fan_in, width, 2 if index == 0 else 1))
             fan_in = width
@@ -211,10 +224,10 @@ def generator_shapes(arch: GeneratorArchitecture) -> Shapes:
 
 def encoder_shapes(arch: EncoderArchitecture) -> Shapes:
     """List every tensor of an encoder (`num_batches_tracked` counters hold nothing that is used)."""
-    first = BODY_STAGES[0][0]
+    first, width = arch.stages[0][0], arch.width
     shapes: Shapes = {"input_layer.0.weight": (first, 3, 3, 3), "input_layer.2.weight": (first,)}
     shapes |= _batch_norm("input_layer.1", first)
-    for index, block in enumerate(body_blocks()):
+    for index, block in enumerate(body_blocks(arch)):
         prefix = f"body.{index}"
         shapes |= _batch_norm(f"{prefix}.res_layer.0", block.fan_in)
         shapes[f"{prefix}.res_layer.1.weight"] = (block.fan_out, block.fan_in, 3, 3)
@@ -229,13 +242,13 @@ def encoder_shapes(arch: EncoderArchitecture) -> Shapes:
             shapes |= _batch_norm(f"{prefix}.shortcut_layer.1", block.fan_out)
     for row in range(arch.rows):
         for index in range(head_convolutions(row)):
-            shapes[f"styles.{row}.convs.{2 * index}.weight"] = (ENCODER_WIDTH, ENCODER_WIDTH, 3, 3)
-            shapes[f"styles.{row}.convs.{2 * index}.bias"] = (ENCODER_WIDTH,)
-        shapes[f"styles.{row}.linear.weight"] = (ENCODER_WIDTH, ENCODER_WIDTH)
-        shapes[f"styles.{row}.linear.bias"] = (ENCODER_WIDTH,)
-    for index, width in ((1, 256), (2, 128)):
-        shapes[f"latlayer{index}.weight"] = (ENCODER_WIDTH, width, 1, 1)
-        shapes[f"latlayer{index}.bias"] = (ENCODER_WIDTH,)
+            shapes[f"styles.{row}.convs.{2 * index}.weight"] = (width, width, 3, 3)
+            shapes[f"styles.{row}.convs.{2 * index}.bias"] = (width,)
+        shapes[f"styles.{row}.linear.weight"] = (width, width)
+        shapes[f"styles.{row}.linear.bias"] = (width,)
+    for index, tap in ((1, arch.stages[2][0]), (2, arch.stages[1][0])):
+        shapes[f"latlayer{index}.weight"] = (width, tap, 1, 1)
+        shapes[f"latlayer{index}.bias"] = (width,)
     return shapes
 
 

@@ -16,13 +16,10 @@ from torch import Tensor, nn
 
 from engines.networks.architecture import (
     BATCH_NORM_EPS,
-    BODY_STAGES,
     E4E,
     ENCODER_INPUT_SIZE,
-    ENCODER_WIDTH,
     SQUEEZE_REDUCTION,
     STYLE_HEAD_SLOPE,
-    TAPS,
     BodyBlock,
     EncoderArchitecture,
     body_blocks,
@@ -66,19 +63,20 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut: Tensor = self.shortcut_layer(x) if self.shortcut_layer else x[:, :, :: self.stride, :: self.stride]
-        return shortcut + self.res_layer(x)
+        out: Tensor = shortcut + self.res_layer(x)
+        return out
 
 
 class StyleHead(nn.Module):
-    """`map2style`: a level of the pyramid -> one row (n, 512)."""
+    """`map2style`: a level of the pyramid -> one row (n, width)."""
 
-    def __init__(self, convolutions: int) -> None:
+    def __init__(self, width: int, convolutions: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(convolutions):
-            layers += [nn.Conv2d(ENCODER_WIDTH, ENCODER_WIDTH, 3, 2, padding=1), nn.LeakyReLU(STYLE_HEAD_SLOPE)]
+            layers += [nn.Conv2d(width, width, 3, 2, padding=1), nn.LeakyReLU(STYLE_HEAD_SLOPE)]
         self.convs = nn.Sequential(*layers)
-        self.linear = EqualLinear(ENCODER_WIDTH, ENCODER_WIDTH)
+        self.linear = EqualLinear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         row: Tensor = self.linear(self.convs(x).flatten(1))
@@ -91,17 +89,17 @@ class Encoder(nn.Module):
     def __init__(self, arch: EncoderArchitecture) -> None:
         super().__init__()
         self.arch = arch
-        first = BODY_STAGES[0][0]
+        first, width = arch.stages[0][0], arch.width
         self.input_layer = nn.Sequential(
             nn.Conv2d(3, first, 3, padding=1, bias=False), _batch_norm(first), nn.PReLU(first)
         )
-        self.body = nn.Sequential(*(Bottleneck(block) for block in body_blocks()))
-        self.latlayer1 = nn.Conv2d(256, ENCODER_WIDTH, 1)
-        self.latlayer2 = nn.Conv2d(128, ENCODER_WIDTH, 1)
-        self.styles = nn.ModuleList(StyleHead(head_convolutions(row)) for row in range(arch.rows))
+        self.body = nn.Sequential(*(Bottleneck(block) for block in body_blocks(arch)))
+        self.latlayer1 = nn.Conv2d(arch.stages[2][0], width, 1)
+        self.latlayer2 = nn.Conv2d(arch.stages[1][0], width, 1)
+        self.styles = nn.ModuleList(StyleHead(width, head_convolutions(row)) for row in range(arch.rows))
 
     def forward(self, crop: Tensor, stage: int | None = None) -> Tensor:
-        """(n, 3, 256, 256) float32 RGB in [-1, 1] -> (n, rows, 512).
+        """(n, 3, 256, 256) float32 RGB in [-1, 1] -> (n, rows, width), 512 wide for the public ones.
 
         Args:
             crop: FFHQ-aligned faces.
@@ -129,7 +127,7 @@ class Encoder(nn.Module):
         taps = []
         for index, block in enumerate(self.body):
             x = block(x)
-            if index in TAPS:
+            if index in self.arch.taps:
                 taps.append(x)
         c1, c2, c3 = taps
         p2 = _double(c3) + self.latlayer1(c2)

@@ -19,7 +19,6 @@ from engines.importers.safetensors import read_safetensors
 from engines.networks.architecture import (
     E4E,
     ENCODER_INPUT_SIZE,
-    ENCODER_WIDTH,
     PSP,
     STYLEGAN2,
     encoder_from_json,
@@ -173,7 +172,7 @@ def _encoder(manifest: Manifest, tensors: Callable[[str], Tensors]) -> Network:
         assert isinstance(module, Encoder)
         module = _AveragedEncoder(module, tensors("generator.mapping.w_avg")[""])
     side = ENCODER_INPUT_SIZE
-    return Network(module, {"crop": (3, side, side)}, ("w_plus", (arch.rows, ENCODER_WIDTH)))
+    return Network(module, {"crop": (3, side, side)}, ("w_plus", (arch.rows, arch.width)))
 
 
 def _fill(module: nn.Module, tensors: Tensors) -> None:
