@@ -100,6 +100,13 @@ class AudioListener:
             return AUDIO_REST
         return faded(frame, (rest_s - age) / (rest_s - min(_FADE_FROM_S, 0.5 * rest_s)))
 
+    def heard(self, now: float) -> AudioFeatures | None:
+        """The same, for mappings: None when there is no input, so that a lost microphone leaves its controls to others.
+
+        For another `rest_s` after they have sunk they are still given as silence, so that nothing jumps.
+        """
+        return self.features(now) if now - self._newest[1] < 2.0 * self._config.rest_s else None
+
     def _run(self) -> None:
         delay = self._config.retry_first_s
         while not self._stop.is_set():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from installation.core.audio_features import AUDIO_REST, AudioFeatures
+from installation.core.audio_features import AudioFeatures
 from installation.core.controls import ControlTable
 from installation.core.hands import HandMeasures
 from installation.core.instrument import Instrument
@@ -52,7 +52,7 @@ class MappingPlayer:
     Args:
         config: Section `[mappings]`.
         instrument: To play.
-        audio: Gives the newest features at a time.
+        audio: Gives the newest features at a time, None when there is no input.
         config_path: The file to watch for changes of the section; None watches nothing.
         clock: Monotonic seconds.
 
@@ -66,7 +66,7 @@ class MappingPlayer:
         config: MappingsConfig,
         instrument: Instrument,
         *,
-        audio: Callable[[float], AudioFeatures] = lambda now: AUDIO_REST,
+        audio: Callable[[float], AudioFeatures | None] = lambda now: None,
         config_path: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -101,7 +101,7 @@ class MappingPlayer:
         values = {}
         for source in engine.sources:
             kind, _, name = source.partition(".")
-            if kind == "audio":
+            if kind == "audio" and audio is not None:
                 values[source] = float(getattr(audio, name))
             elif kind == "face" and face is not None:
                 values[source] = float(getattr(face, name))

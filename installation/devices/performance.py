@@ -80,7 +80,7 @@ class Performance:
         folder = Path() if config.path is None else config.path.parent
         self.audio = AudioListener(config.audio, on_frame=self._hear, clock=clock)
         self.mappings = MappingPlayer(
-            config.mappings, instrument, audio=self.audio.features, config_path=config.path, clock=clock
+            config.mappings, instrument, audio=self.audio.heard, config_path=config.path, clock=clock
         )
         self.osc = OscServer(config.osc, instrument, now=clock, commands={"midi/learn": self._learn})
         self.midi: MidiPlayer | None = None

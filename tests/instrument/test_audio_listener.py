@@ -151,6 +151,9 @@ def test_features_that_stop_coming_fall_to_rest_in_half_a_second() -> None:
     levels = [listener.features(10.0 + age).level for age in (0.0, 0.05, 0.2, 0.3, 0.45)]
     assert levels[0] == levels[1] > levels[2] > levels[3] > levels[4] > 0.0
     assert listener.features(10.5) is AUDIO_REST
+    assert listener.heard(10.3) == listener.features(10.3)
+    assert listener.heard(10.9) is AUDIO_REST
+    assert listener.heard(11.0) is None
 
 
 def test_samples_that_fall_behind_the_clock_are_counted() -> None:

@@ -134,6 +134,19 @@ def test_mappings_are_reloaded_and_a_wrong_file_changes_nothing(tmp_path: Path) 
     mappings.stop()
 
 
+def test_a_lost_microphone_leaves_its_controls_to_the_visit() -> None:
+    player = Instrument(TABLE)
+    player.set(A, 0.5, "visit", 0.0)
+    heard = [AudioFeatures(level=0.9), AudioFeatures(level=0.0), None, None]
+    rows = MappingsConfig.model_validate({"row": [{"source": "audio.level", "address": A}]})
+    mappings = MappingPlayer(rows, player, audio=lambda now: heard[int(now)])
+    goals = []
+    for now in range(4):
+        mappings.play(float(now))
+        goals.append(player.tick(float(now)).goal(A))
+    assert goals == [0.9, 0.0, 0.5, 0.5]
+
+
 def test_every_kind_of_source_plays(tmp_path: Path) -> None:
     (tmp_path / "wind.json").write_text('{"wind": {"speed": 5}}')
     rows = [
