@@ -25,9 +25,10 @@ from installation.display.window import KEYS_HELP, Window
 from installation.errors import MirrorError
 from installation.film import Film
 from installation.kiosk.steward import Orders, Steward
-from installation.reflection import Reflection, ReflectionThread, Wish
+from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.slots import SharedSlot
+from installation.wish import Reflection, Wish
 
 FACE_STALE_S = 0.5
 """A face record older than this counts as no face: the eye may have died."""

@@ -29,6 +29,7 @@ from installation.display.scene import VIEWS
 from installation.display.window import Window, open_window
 from installation.errors import EngineError, MirrorError
 from installation.film import Film
+from installation.inference import Inference
 from installation.kiosk.steward import Steward
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
@@ -125,17 +126,17 @@ def _start_thread(
     directions = {d.name: d.vector * max(abs(d.low), abs(d.high)) for d in pack.directions.values()}
     everything = {name: target.w_plus for name, target in pack.targets.items()}
     five = {name: everything[name] for name in series[:SERIES]}
-    thread = ReflectionThread(
+    inference = Inference(
         pack,
         Morph(pack.w_avg, pack.bands, everything, directions),
         Morph(pack.w_avg, pack.bands, five, directions),
         eye,
-        rate_hz=config.engine.rate_hz,
         psi=config.engine.psi,
         attract_s=config.visit.attract_s,
         smoothing_s=config.engine.smoothing_s,
         stages=figures.stages,
     )
+    thread = ReflectionThread(pack, inference, config.engine.rate_hz)
     thread.start()
     return thread
 

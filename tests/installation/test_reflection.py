@@ -8,9 +8,11 @@ from installation.core.controls import control_table
 from installation.core.instrument import Instrument
 from installation.core.morph import Morph
 from installation.devices.eye_record import eye_fields
-from installation.reflection import ReflectionThread, Wish
+from installation.inference import Inference
+from installation.reflection import ReflectionThread
 from installation.report import StageTimes
 from installation.runtime.slots import SharedSlot
+from installation.wish import Wish
 
 PATIENCE_S = 60.0
 
@@ -27,10 +29,11 @@ class Stand:
         self.morph = Morph(self.pack.w_avg, self.pack.bands, five, {})
         self.series = Morph(self.pack.w_avg, self.pack.bands, five, {})
         self.instrument = Instrument(control_table(tuple(five), ()))
-        self.thread = ReflectionThread(
+        inference = Inference(
             self.pack, self.morph, self.series, self.eye,
-            rate_hz=60.0, psi=0.7, attract_s=1000.0, smoothing_s=0.0, stages=StageTimes(),
+            psi=0.7, attract_s=1000.0, smoothing_s=0.0, stages=StageTimes(),
         )  # fmt: skip
+        self.thread = ReflectionThread(self.pack, inference, 60.0)
         self.thread.start()
         self.frames = 0
 

@@ -1,0 +1,257 @@
+"""From the newest crop to a picture: encode, settle, morph, generate; in buffers made once.
+
+Everything of a visitor that is held here is one latent and what it was made from, wiped when the visit is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runtime import Pack
+from installation.core.attract import AttractWalk
+from installation.core.latents import Latent
+from installation.core.morph import Morph, blend_feedback
+from installation.display.scene import Picture
+from installation.report import StageTimes
+from installation.runtime.slots import SharedSlot
+from installation.wish import CameraPicture, Reflection, Wish
+
+_PICTURES = 4  # one shown, one arriving, one being made, one spare
+_SEED = 20  # of the attract walk: the same faces in the same order every day
+_ARRIVAL_HALF_LIFE_S = 0.12
+_ARRIVAL_S = 1.0
+"""For so long a face that follows another at once grows out of it, instead of jumping into its place."""
+
+
+class Inference:
+    """The networks of one show with their buffers. Used by one thread.
+
+    Args:
+        pack: Encoder, generator, mapping.
+        morph: Of all targets.
+        series: Of the targets that stand side by side.
+        eye: Records of the eye process.
+        psi: Truncation psi of the attract walk.
+        attract_s: Seconds from one face of the walk to the next.
+        smoothing_s: Half-life of the smoothing of the visitor's W+; 0 takes each encoding as it is.
+        stages: Takes the times.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        morph: Morph,
+        series: Morph,
+        eye: SharedSlot,
+        *,
+        psi: float,
+        attract_s: float,
+        smoothing_s: float,
+        stages: StageTimes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pack = pack
+        self._morph = morph
+        self._series = series
+        self._eye = eye
+        self._psi = psi
+        self._smoothing_s = smoothing_s
+        self._stages = stages
+        self._clock = clock
+        spec = pack.manifest.encoder
+        self._encodes = spec is not None
+        size = spec.input_size if spec is not None else 1
+        shape = (pack.num_ws, pack.w_dim)
+        self._encoder_in: dict[str, NDArray[np.float32]] = {"crop": np.zeros((1, 3, size, size), np.float32)}
+        if spec is not None and spec.landmarks:
+            self._encoder_in["landmarks"] = np.zeros((1, 478, 3), np.float32)
+        self._crop: NDArray[np.uint8] = np.zeros((size, size, 3), np.uint8)
+        self._encoded: Latent = np.zeros((1, *shape), np.float32)
+        self._visitor: Latent = np.zeros(shape, np.float32)
+        self._morphed: Latent = np.zeros(shape, np.float32)
+        self._each: Latent = np.zeros((len(series.target_names), *shape), np.float32)
+        self._shown: NDArray[np.float32] = np.zeros((3, size, size), np.float32)
+        self._inputs: dict[int, Latent] = {}
+        self._images: dict[int, list[NDArray[np.float32]]] = {}
+        self._camera: list[dict[str, NDArray[Any]]] = []
+        self._turn = 0
+        self._face_id = 0
+        self._encoded_at = 0.0
+        self._arrived_at = float("-inf")
+        self._seen = 0
+        self._captured_at = 0.0
+        self._frame_id = 0
+        self._seeds = np.random.default_rng(_SEED).integers(0, 2**32, 4096)
+        self._attract_s = attract_s
+        self._attract: AttractWalk | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the eye has published something that was not looked at."""
+        return self._eye.sequence != self._seen
+
+    def warm_up(self) -> None:
+        """Run each network before the curtain, so that no first run is slow on screen."""
+        self._attract = AttractWalk(self._draw, self._attract_s)
+        if self._encodes:
+            for _ in range(2):
+                self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
+            self._encoded[:] = 0.0
+        for _ in range(2):
+            self._generate(self._attract.at(0.0)[None])
+
+    def reflect(self, wish: Wish, now: float) -> Reflection:
+        """Make one reflection of the newest record, as wished. Its buffers are reused after `_PICTURES` more."""
+        assert self._attract is not None, "warm_up comes first"
+        if wish.forget:
+            self.forget()
+        camera = self._look(wish, now) if self._encodes and wish.look else None
+        began = self._clock()
+        attract = self._attract.at(now)
+        presence = wish.presence if self._face_id else 0.0
+        latents = self._blend(wish, attract, presence, now)
+        self._stages.add("morph", self._clock() - began)
+        began = self._clock()
+        images = self._generate(latents)
+        ended = self._clock()
+        self._stages.add("generate", ended - began)
+        if wish.snapshot.number("/mirror/feedback") > 0.0:
+            _shrink(images[0], self._shown)
+        shown_face = self._face_id if presence > 0.0 else 0
+        return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera)
+
+    def forget(self) -> None:
+        """Wipe all that is known of the visitor."""
+        if not self._face_id:
+            return
+        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._shown):
+            latent[:] = 0.0
+        for tensor in self._encoder_in.values():
+            tensor[:] = 0.0
+        self._crop[:] = 0
+        for copy in self._camera:
+            for values in copy.values():
+                values[:] = 0
+        self._face_id = 0
+        self._arrived_at = float("-inf")
+
+    def _draw(self, k: int) -> Latent:
+        """Give the k-th face of the attract walk."""
+        rng = np.random.default_rng(self._seeds[k % self._seeds.size])
+        z = rng.normal(size=(1, self._pack.manifest.z_dim)).astype(np.float32)
+        latent: Latent = self._pack.map(z, self._psi)[0]
+        return latent
+
+    def _blend(self, wish: Wish, attract: Latent, presence: float, now: float) -> Latent:
+        """Decide what is drawn: (n, num_ws, w_dim); the array is reused."""
+        if presence <= 0.0:
+            return attract[None]
+        if wish.series:
+            latents = self._series.apply_each(self._visitor, wish.snapshot, now=now, out=self._each)
+        else:
+            self._morph.apply(self._visitor, wish.snapshot, now=now, out=self._morphed)
+            latents = self._morphed[None]
+        if presence < 1.0:  # an ordinary interpolation in W+
+            latents -= attract
+            latents *= np.float32(presence * presence * (3.0 - 2.0 * presence))
+            latents += attract
+        return latents
+
+    def _look(self, wish: Wish, now: float) -> CameraPicture | None:
+        """Take the eye's newest record and encode it, if it is new and shows somebody."""
+        sequence, record = self._eye.latest()
+        if record is None or sequence == self._seen:
+            return None
+        self._seen = sequence
+        face_id = int(record["face_id"])
+        if not face_id:
+            return None
+        began = self._clock()
+        np.copyto(self._crop, record["crop"])
+        if "landmarks" in self._encoder_in:
+            np.copyto(self._encoder_in["landmarks"][0], record["crop_landmarks"])
+        captured_at, frame_id = float(record["captured_at"]), int(record["frame_id"])
+        camera = self._keep_camera(record) if wish.camera else None
+        if not self._eye.still_valid(sequence):
+            return None  # the eye lapped us; the next record is already there
+        self._captured_at, self._frame_id = captured_at, frame_id
+        crop = self._encoder_in["crop"][0]
+        np.multiply(self._crop.transpose(2, 0, 1), np.float32(1.0 / 127.5), out=crop, casting="unsafe")
+        crop -= 1.0
+        feedback = wish.snapshot.number("/mirror/feedback")
+        if feedback > 0.0:
+            blend_feedback(crop, self._shown, feedback, out=crop)
+        if wish.snapshot.number("/mirror/freeze") < 0.5 or face_id != self._face_id:
+            self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
+            self._settle(face_id, now)
+        self._stages.add("encode", self._clock() - began)
+        return camera
+
+    def _settle(self, face_id: int, now: float) -> None:
+        """Move the visitor's W+ toward the newest encoding; a broken one is left out.
+
+        The first face of a visit begins at once. One that follows another at once grows out of it.
+        """
+        if not np.isfinite(self._encoded).all():
+            return
+        if face_id != self._face_id and self._face_id:
+            self._arrived_at = now
+        half_life_s = self._smoothing_s
+        if now - self._arrived_at < _ARRIVAL_S:
+            half_life_s = max(half_life_s, _ARRIVAL_HALF_LIFE_S)
+        if not self._face_id or half_life_s <= 0.0:
+            np.copyto(self._visitor, self._encoded[0])
+        else:
+            alpha = 1.0 - 2.0 ** (-max(now - self._encoded_at, 0.0) / half_life_s)
+            self._encoded[0] -= self._visitor
+            self._encoded[0] *= np.float32(alpha)
+            self._visitor += self._encoded[0]
+        self._face_id, self._encoded_at = face_id, now
+
+    def _generate(self, latents: Latent) -> NDArray[np.float32]:
+        """Draw (n, num_ws, w_dim) into the next buffer of the ring, in one batch where the pack has one that fits."""
+        n = latents.shape[0]
+        batch = min((size for size in (1, *self._pack.manifest.batches) if size >= n), default=1)
+        if n not in self._images:
+            shape = (max(n, batch), 3, self._pack.resolution, self._pack.resolution)
+            self._images[n] = [np.zeros(shape, np.float32) for _ in range(_PICTURES)]
+            self._inputs[n] = np.zeros((shape[0], self._pack.num_ws, self._pack.w_dim), np.float32)
+        self._turn = (self._turn + 1) % _PICTURES
+        images, inputs = self._images[n][self._turn], self._inputs[n]
+        np.copyto(inputs[:n], latents)
+        engine = self._pack.engine("generator", batch)
+        for start in range(0, n, batch):
+            stop = start + batch
+            engine.run({"w_plus": inputs[start:stop]}, {"image": images[start:stop]})
+        return images[:n]
+
+    def _keep_camera(self, record: Mapping[str, NDArray[Any]]) -> CameraPicture:
+        """Copy the camera picture beside the crop; the eye will overwrite its own."""
+        if not self._camera:
+            self._camera = [
+                {name: np.zeros_like(record[name]) for name in ("camera", "landmarks", "quad")}
+                for _ in range(_PICTURES)
+            ]
+        copy = self._camera[self._turn]
+        width, height = (int(v) for v in record["frame_size"])
+        np.copyto(copy["camera"][:height, :width], record["camera"][:height, :width])
+        np.copyto(copy["landmarks"], record["landmarks"])
+        np.copyto(copy["quad"], record["quad"])
+        return CameraPicture(copy["camera"], (width, height), copy["landmarks"], copy["quad"])
+
+
+def _shrink(image: NDArray[np.float32], into: NDArray[np.float32]) -> None:
+    """Reduce a square picture (3, r, r) to (3, s, s): mean of blocks where s divides r, else the nearest pixel."""
+    size, side = into.shape[-1], image.shape[-1]
+    if side % size == 0:
+        block = side // size
+        np.mean(image.reshape(3, size, block, size, block), axis=(2, 4), out=into)
+    else:
+        index = (np.arange(size) * side) // size
+        into[...] = image[:, index[:, None], index[None, :]]

@@ -1,0 +1,59 @@
+"""What passes between the show's loop and the neural thread: a wish one way, a reflection the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from installation.core.snapshot import Snapshot
+from installation.display.scene import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the show wants drawn next.
+
+    Attributes:
+        snapshot: Every control at one moment.
+        presence: 0 the attract walk alone, 1 the visitor alone.
+        series: Whether the targets of the series are drawn side by side instead of the one morph.
+        camera: Whether the camera picture of the same frame is wanted too.
+        forget: The visit is over: wipe what is known of the visitor.
+        look: Whether the eye's records may be looked at; not before the visitor has been told.
+        idle: Draw nothing new: the doors are closed.
+    """
+
+    snapshot: Snapshot
+    presence: float = 0.0
+    series: bool = False
+    camera: bool = False
+    forget: bool = True
+    look: bool = True
+    idle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPicture:
+    """The camera picture that a reflection was made from, for views that show both.
+
+    Attributes:
+        pixels: (h, w, 3) uint8 RGB, larger than the picture: only `size_wh` of it counts.
+        size_wh: Width and height in use.
+        landmarks: (478, 3) float32, frame pixels.
+        quad: (4, 2) float32, frame pixels.
+    """
+
+    pixels: NDArray[np.uint8]
+    size_wh: tuple[int, int]
+    landmarks: NDArray[np.float32]
+    quad: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reflection:
+    """One result: what the generator drew, and the camera picture it belongs to where that was asked for."""
+
+    picture: Picture
+    camera: CameraPicture | None
