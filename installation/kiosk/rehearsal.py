@@ -26,6 +26,7 @@ import psutil
 from installation.config import Config, load_config
 from installation.devices.synthetic import VISITOR_CLIP
 from installation.errors import DisplayError, MirrorError
+from installation.kiosk.config_text import as_toml
 from installation.kiosk.false_clock import FalseClock
 from installation.kiosk.loopback import Loopback
 from installation.kiosk.screen import Screen
@@ -63,7 +64,7 @@ class Rehearsal:
         self.config = _config(options, self.folder, changes or {})
         acknowledge(self.config)
         config_path = self.folder / "config.toml"
-        config_path.write_text(_toml(self.config.model_dump(mode="json", exclude_defaults=True)), "utf-8")
+        config_path.write_text(as_toml(self.config), "utf-8")
         self.camera = Loopback(options.film or VISITOR_CLIP)
         self.screen: Screen | None = None
         environment = {**os.environ, "MIRROR_CACHE": str(self.folder / "cache"), "TMPDIR": str(self.folder)}
@@ -230,19 +231,6 @@ def _free_udp_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write plain values as TOML; JSON's strings, numbers, truth values and lists are TOML's as well."""
-    lines = []
-    for name, values in sections.items():
-        tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
-        lines.append(f"[{name}]")
-        lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items() if key not in tables]
-        for key, table in tables.items():
-            lines.append(f"[{name}.{json.dumps(key)}]")
-            lines += [f"{json.dumps(inner)} = {json.dumps(value)}" for inner, value in table.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _shared_memory(pid: int) -> set[str]:
