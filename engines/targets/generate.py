@@ -71,13 +71,16 @@ class PicturePipeline:
         library = need("diffusers", _PURPOSE)
         damaged = need("safetensors", _PURPOSE).SafetensorError
         library.utils.logging.disable_progress_bar()
+        need("transformers", _PURPOSE).utils.logging.disable_progress_bar()
         try:
             if Path(where).expanduser().is_dir():
                 folder = Path(where).expanduser().resolve()
             else:
                 folder = Path(library.DiffusionPipeline.download(where, use_safetensors=True))
             sha256 = weights_sha256(folder)
-            pipeline = library.DiffusionPipeline.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+            pipeline = library.DiffusionPipeline.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
+            )
         except (OSError, ValueError, KeyError, AttributeError, damaged) as error:
             raise EngineError(f"{_PURPOSE}: {where} cannot be used as a pipeline: {_first_line(error)}") from error
         pipeline = pipeline.to("cuda" if torch.cuda.is_available() else "cpu")

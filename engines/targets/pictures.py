@@ -24,6 +24,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_SIDE = 2048
 """Pixels; larger pictures are reduced first. A face that matters is large in its picture."""
 
+MIN_SIDE = 64
+"""Pixels; in a smaller picture MediaPipe sees faces that nobody else does."""
+
 MIN_SCORE = 0.5
 """Below this the landmark network does not believe that its square holds a face (MediaPipe's own gate)."""
 
@@ -122,7 +125,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture upright: (h, w, 3) uint8 RGB, sides at most `MAX_SIDE`.
 
     Raises:
-        EngineError: If the file is no picture, damaged, or absurdly large.
+        EngineError: If the file is no picture, damaged, absurdly large, or too small to show a face.
     """
     try:
         with Image.open(path) as image:
@@ -131,6 +134,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise EngineError(f"not a picture that can be read ({error})") from error
     except (OSError, ValueError, SyntaxError) as error:  # SyntaxError is Pillow's word for a damaged PNG
         raise EngineError(f"damaged ({error})") from error
+    if max(pixels.shape[:2]) < MIN_SIDE:
+        raise EngineError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few for a face")
     return fit_picture(pixels, MAX_SIDE)
 
 

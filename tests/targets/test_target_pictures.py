@@ -85,8 +85,11 @@ def test_pictures_are_read_upright(portraits: list[Image.Image], tmp_path: Path)
 def test_huge_and_odd_pictures(tmp_path: Path) -> None:
     Image.new("L", (5000, 20), 128).save(tmp_path / "wide.png")
     assert read_picture(tmp_path / "wide.png").shape == (8, 2048, 3)
-    Image.new("RGBA", (20, 20), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert read_picture(tmp_path / "clear.png").shape == (20, 20, 3)
+    Image.new("RGBA", (70, 20), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert read_picture(tmp_path / "clear.png").shape == (20, 70, 3)
+    Image.new("RGB", (16, 16)).save(tmp_path / "icon.png")
+    with pytest.raises(EngineError, match="16 x 16 pixels are too few"):
+        read_picture(tmp_path / "icon.png")
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
