@@ -28,4 +28,4 @@ def small() -> Iterator[PortraitRenderer]:
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[PortraitRenderer]:
-    yield from _renderer(256)
+    yield from _renderer(192)
