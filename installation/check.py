@@ -52,6 +52,8 @@ def check(config_path: Path | None, pack_name: str | None, source: str | None) -
         ("camera", lambda: check_camera(config, source)),
         ("faces", check_faces),
         ("OSC port", lambda: check_osc(config)),
+        ("instrument", lambda: check_instrument(config, path, pack_name)),
+        ("sound", lambda: check_sound(config)),
     ]
     faults = 0
     for name, attempt in items:
@@ -176,6 +178,25 @@ def check_osc(config: Config) -> str:
                 "close the other program or change [osc] port"
             ) from error
     return f"UDP {config.osc.host}:{config.osc.port} is free"
+
+
+def check_instrument(config: Config, config_path: Path | None, pack_name: str | None) -> str:
+    """Mappings, cues and the MIDI controller fit the pack."""
+    from engines.runtime.paths import find_pack
+    from installation.devices.rehearsal import rehearse_cues, rehearse_mappings, rehearse_midi
+    from installation.instrument_cli import table_of
+
+    table = table_of(config, find_pack(pack_name or config.engine.pack))
+    mappings = rehearse_mappings(config.mappings, config.osc, table)
+    cues = rehearse_cues(config.cues, Path() if config_path is None else config_path.parent, table)
+    return f"mappings: {mappings}; cues: {cues}; MIDI: {rehearse_midi(config.midi)}"
+
+
+def check_sound(config: Config) -> str:
+    """The input opens and is not mute."""
+    from installation.devices.rehearsal import rehearse_audio
+
+    return rehearse_audio(config.audio)
 
 
 def _resized(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:

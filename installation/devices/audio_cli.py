@@ -44,8 +44,8 @@ def main(argv: Sequence[str], config: AudioConfig | None = None) -> int:
     parser.add_argument("--snr", type=float, default=10.0, help="onsets: signal-to-noise ratio within a click, in dB")
     options = parser.parse_args(argv)
     if options.what == "list":
-        for name, api, rate in list_inputs():
-            print(f"{name}  ({api}, {rate} Hz)")
+        inputs = list_inputs()
+        print("\n".join(f"{name}  ({api}, {rate} Hz)" for name, api, rate in inputs) or "there is no input")
         return 0
     if options.what == "onsets":
         return _measure(options.snr)

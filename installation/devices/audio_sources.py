@@ -219,7 +219,7 @@ def _fresh_sounddevice() -> ModuleType:
     """sounddevice with a new list of devices; only when no stream is open, because a new list ends all streams."""
     try:
         import sounddevice
-    except OSError as error:  # PortAudio itself is missing, not the package
+    except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio itself is not
         problem = DeviceError("PortAudio is not installed, so no input can be heard: apt install libportaudio2")
         problem.transient = False
         raise problem from error

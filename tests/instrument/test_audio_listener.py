@@ -175,6 +175,16 @@ def test_samples_that_fall_behind_the_clock_are_counted() -> None:
     assert listener.health.gaps == pytest.approx(200 * 0.05 * 0.147 / 0.25, abs=1)
 
 
+def test_without_portaudio_there_is_silence_and_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
+    listener = AudioListener(AudioConfig(source="default"))
+    listener.start()
+    assert wait_for(lambda: listener.health.state == "lost")
+    assert "libportaudio2" in listener.health.message
+    listener.stop()
+    assert listener.features(time.monotonic()) is AUDIO_REST
+
+
 def test_off_is_silence() -> None:
     listener = AudioListener(AudioConfig())
     listener.start()
