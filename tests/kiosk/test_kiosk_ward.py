@@ -1,0 +1,124 @@
+"""One process in care, with real processes that die, hang and refuse; and what every one of them is bound by."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from installation.errors import EngineError
+from installation.kiosk.ward import NOT_STARTED, Launch, Pulse, Ward
+from installation.runtime.board import Heartbeat
+from installation.runtime.supervisor import Policy
+
+CONTEXT = multiprocessing.get_context("spawn")
+QUICK = Policy(backoff_s=0.05, backoff_max_s=0.2)
+HERE = "installation.runtime.lazy:call"  # a body that is in the package: it calls what the test names
+LIMIT_S = 60.0
+
+
+def until(ward, happened, wanted=True):
+    """Tend a ward until something is true; returns the failures on the way."""
+    failures, deadline = [], time.monotonic() + LIMIT_S
+    while not happened():
+        failure = ward.tend(time.monotonic(), wanted)
+        if failure is not None:
+            failures.append(failure)
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return failures
+
+
+def sleeper(seconds=1000.0):
+    return Launch(HERE, ("time:sleep", seconds))
+
+
+def test_a_process_that_dies_is_told_once_and_comes_back():
+    ward = Ward(CONTEXT, "eye", sleeper, backoff=QUICK)
+    until(ward, lambda: ward.pid)
+    first = ward.pid
+    os.kill(first, signal.SIGKILL)
+    failures = until(ward, lambda: ward.pid not in (None, first))
+    assert [failure.code for failure in failures] == [-signal.SIGKILL]
+    assert "eye" in failures[0].text
+    assert ward.restarts == 1
+    ward.kill()
+    assert ward.pid is None
+
+
+def test_one_that_makes_no_progress_is_ended_even_if_it_is_stopped():
+    beat = Heartbeat(CONTEXT)
+    ward = Ward(CONTEXT, "show", sleeper, [Pulse(beat, 1000.0, 0.2, "picture")], QUICK)
+    until(ward, lambda: ward.pid)
+    first = ward.pid
+    os.kill(first, signal.SIGSTOP)
+    beat.beat(1)
+    failures = until(ward, lambda: ward.pid not in (None, first))
+    assert "gave no picture for 0.2 s" in failures[0].text
+    assert not psutil.pid_exists(first)
+    ward.kill()
+
+
+def test_progress_counts_only_from_the_first_that_matters():
+    beat = Heartbeat(CONTEXT)
+    ward = Ward(CONTEXT, "show", sleeper, [Pulse(beat, 1000.0, 0.1, "picture", counts_from=2)], QUICK)
+    until(ward, lambda: ward.pid)
+    first, began = ward.pid, time.monotonic()
+    beat.beat(1)
+    until(ward, lambda: time.monotonic() - began > 0.5)
+    assert ward.pid == first
+    ward.kill()
+
+
+def test_an_end_that_was_asked_for_is_no_failure_and_no_restart():
+    ward = Ward(CONTEXT, "eye", sleeper, backoff=QUICK)
+    until(ward, lambda: ward.pid)
+    assert until(ward, lambda: ward.pid is None, wanted=False) == []
+    assert ward.restarts == 0
+    until(ward, lambda: ward.pid)
+    ward.kill()
+
+
+def test_what_cannot_be_started_is_a_failure_with_its_sentence():
+    def refuse():
+        raise EngineError("there is no model pack 'x'")
+
+    ward = Ward(CONTEXT, "show", refuse, backoff=QUICK)
+    failure = ward.tend(0.0, True)
+    assert failure is not None
+    assert (failure.code, "no model pack" in failure.text) == (NOT_STARTED, True)
+    assert ward.tend(0.01, True) is None, "it waits before it tries again"
+    assert ward.tend(0.1, True) is not None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel")
+def test_processes_end_with_their_supervisor_and_leave_no_core_dump(tmp_path):
+    script = tmp_path / "supervisor.py"
+    script.write_text(
+        "import multiprocessing, time\n"
+        "from installation.kiosk.ward import Launch, Ward\n"
+        "if __name__ == '__main__':\n"
+        "    ward = Ward(multiprocessing.get_context('spawn'), 'eye', lambda: Launch('time:sleep', (1000,)))\n"
+        "    ward.tend(time.monotonic(), True)\n"
+        "    print(ward.pid, flush=True)\n"
+        "    time.sleep(1000)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as supervisor:
+        child = psutil.Process(int(supervisor.stdout.readline()))
+        deadline = time.monotonic() + LIMIT_S
+        while child.rlimit(resource.RLIMIT_CORE) != (0, 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        filter_file = Path(f"/proc/{child.pid}/coredump_filter")
+        while filter_file.exists() and int(filter_file.read_text(), 16) != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.2)  # between the two and the request to be told of the supervisor's death
+        supervisor.kill()
+    child.wait(LIMIT_S)
