@@ -53,10 +53,9 @@ def _insert(root: dict[str, Any], address: str, leaf: dict[str, Any]) -> None:
 
 def _leaf(row: Control, address: str, snapshot: Snapshot) -> dict[str, Any]:
     leaf: dict[str, Any] = {"FULL_PATH": address, "TYPE": _TYPES[row.kind], "DESCRIPTION": row.help}
-    if row.kind is Kind.COMMAND:
-        return leaf | {"ACCESS": _WRITE}
-    if row.kind is Kind.SIGNAL:
-        return leaf | {"ACCESS": _READ}
+    if row.kind in (Kind.COMMAND, Kind.SIGNAL):
+        # an impulse has no value, but clients take a node without VALUE for a container (python-oscquery 0.4)
+        return leaf | {"ACCESS": _WRITE if row.kind is Kind.COMMAND else _READ, "VALUE": [None]}
     value = snapshot.goal(row.address)
     if row.kind is Kind.TOGGLE:
         leaf["TYPE"] = "T" if value else "F"

@@ -84,6 +84,7 @@ def test_the_whole_tree_has_every_address(query: OscQueryServer) -> None:
         ("/mirror/view?VALUE", {"VALUE": ["portrait"]}),
         ("/mirror/freeze?TYPE", {"TYPE": "T"}),
         ("/mirror/uniform/grain?UNIT", {"UNIT": ["px"]}),
+        ("/mirror/cue/storm/go?VALUE", {"VALUE": [None]}),
     ],
 )
 def test_attributes(query: OscQueryServer, target: str, wanted: dict[str, Any]) -> None:
@@ -94,8 +95,21 @@ def test_what_is_not_there(query: OscQueryServer) -> None:
     assert get(query, "/mirror/nothing")[0] == 404
     assert get(query, "/mirror/cue/%3Cid%3E/go")[0] == 404
     assert get(query, "/mirror/amount?COLOUR")[0] == 400
-    assert get(query, "/mirror/cue/next?VALUE")[0] == 204
+    assert get(query, "/mirror/cue/next?RANGE")[0] == 204
     assert get(query, "/" + "x" * 600)[0] == 414
+
+
+def test_a_client_that_others_wrote_reads_the_tree(query: OscQueryServer) -> None:
+    client_module = pytest.importorskip("pythonoscquery.osc_query_client", reason="python-oscquery is not installed")
+    zeroconf = pytest.importorskip("zeroconf", reason="zeroconf is not installed")
+    kind = "_oscjson._tcp.local."
+    info = zeroconf.ServiceInfo(kind, f"mirror.{kind}", query.port, addresses=[socket.inet_aton("127.0.0.1")])
+    client = client_module.OSCQueryClient(info)
+    assert client.get_host_info().osc_port == 9000
+    root = client.query_node("/")
+    assert root.find_subnode("/mirror/amount").value == [0.25]
+    assert root.find_subnode("/mirror/cue/storm/go") is not None
+    assert client.query_node("/mirror/nothing") is None
 
 
 def test_garbage_and_dawdlers_do_not_stop_it(query: OscQueryServer) -> None:
