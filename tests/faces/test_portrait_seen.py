@@ -18,7 +18,7 @@ EYE_CORNERS = ((33, 133), (362, 263))
 PEOPLE = 16
 LEVELS = 6
 USED_RANGE = 0.7
-"""Of bones: where nine in ten people lie (1.75 sigma). Beyond, MediaPipe's own idea of a face wins: it cuts the longest chins."""
+"""Of bones: where nine in ten people lie (1.75 sigma). Beyond, MediaPipe cuts the longest chins."""
 
 
 @pytest.fixture(scope="module")
