@@ -167,9 +167,10 @@ class Show:
             view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
             blend=self._blend(now),
-            captions=(orders.words,) if orders.words_alpha > 0.0 else self._words(visit, wish.series),
-            caption_alpha=orders.words_alpha
-            or self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
+            captions=self._words(visit, wish.series),
+            caption_alpha=self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
+            notice=orders.words,
+            notice_alpha=orders.words_alpha,
             fade=1.0 - (1.0 - self._black) * orders.light,
             presence=visit.presence if self._shows_visitor() else 0.0,
             freeze=bool(snapshot["/mirror/freeze"]),

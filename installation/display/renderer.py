@@ -25,6 +25,7 @@ from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
 from installation.display.layout import Rect, Tile, bounding, pair, panels, single
 from installation.display.looks import PLAIN, load_looks, look_files
+from installation.display.notice import NoticeLayer
 from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
 from installation.display.reflection import SRGB8_ALPHA8, Reflection
 from installation.display.scene import Picture, Scene, View
@@ -64,6 +65,7 @@ class Renderer:
         self._camera = CameraLayer(self.shaders, config)
         self._tiles = TilePainter(self.shaders, config)
         self._captions = CaptionLayer(self.shaders, self.captions)
+        self._notice = NoticeLayer(self.shaders, self.captions)
         self._flat = FlatLayer(self.shaders)
         self._finish = self.shaders.program("finish.frag")
         self._hold = self.shaders.program("hold.frag")
@@ -137,6 +139,7 @@ class Renderer:
                 self._draw_look(self._chain(look), scene, view, area, tiles, shown, dt_s)
             self._draw_captions(scene, view, area, tiles)
         self._fade_held(scene)
+        self._notice.draw(size, area, scene.notice, scene.notice_alpha * (1.0 - scene.fade))
         self._draw_overlay(scene, view, area, tiles)
 
     def present(self, framebuffer: moderngl.Framebuffer) -> None:
@@ -170,7 +173,7 @@ class Renderer:
     def release(self) -> None:
         """Give every GL object back."""
         for part in (
-            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._flat, self._reader,
+            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._notice, self._flat, self._reader,
             self._held, self._stage, *self._chains.values(), self.shaders,
         ):  # fmt: skip
             if part is not None:

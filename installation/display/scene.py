@@ -75,6 +75,8 @@ class Scene:
         freeze: Whether moving looks and grain stand still.
         look: Name of a look, a file in `installation/display/looks/`.
         uniforms: Values of live controls, by control name, for the looks.
+        notice: Lines that a visitor must be able to read whatever else is drawn, or "".
+        notice_alpha: 0..1.
         overlay: What the technician sees, or None.
     """
 
@@ -88,4 +90,6 @@ class Scene:
     freeze: bool = False
     look: str = "plain"
     uniforms: Mapping[str, float] = field(default_factory=dict)
+    notice: str = ""
+    notice_alpha: float = 1.0
     overlay: OverlayData | None = None

@@ -68,7 +68,7 @@ class Orders:
         black: Fade to black.
         idle: The networks rest.
         light: Brightness, 0..1.
-        words: Lines shown in place of the caption, or nothing.
+        words: Lines for the visitor, or nothing.
         words_alpha: Their opacity.
         keep: Save this frame: somebody asked for it.
     """
