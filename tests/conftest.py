@@ -1,0 +1,11 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# A busy machine is no failure. On a CI the examples are always the same ones, so that a red run can be repeated.
+settings.register_profile("mirror", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("mirror")
