@@ -41,6 +41,7 @@ class HandFinder:
                 min_detection_confidence=config.score,
                 min_tracking_confidence=config.score,
             )
+            self._hands.process(np.zeros((64, 64, 3), np.uint8))  # the rest of the noise comes with the first picture
 
     def find(self, picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Find hands in (height, width, 3) uint8 RGB: (n, 21, 3) float32, parts of width and height."""

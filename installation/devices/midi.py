@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from installation.core.midi_map import MidiMap, MidiMessage, format_midi_map, pa
 from installation.devices.instrument_config import MidiConfig
 from installation.devices.watching import WatchedFile
 from installation.errors import DeviceError, MissingExtra
+
+_SEQUENCER = Path("/dev/snd/seq")  # without it ALSA writes a line to standard error at every try
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +54,19 @@ class RtMidiPorts:
             import rtmidi
         except ImportError as error:
             raise MissingExtra("python-rtmidi", "midi", "a MIDI controller") from error
-        self._mido = mido
+        self._rtmidi = rtmidi
         self._backend = mido.Backend("mido.backends.rtmidi")
-        # rtmidi raises its own class where there is no sequencer, and OSError where a port has gone
+        self._probe: Any = None
+        # rtmidi raises its own class where there is no sequencer, mido OSError where a port has gone
         self._errors = (rtmidi.RtMidiError, OSError)
 
     def names(self) -> list[str]:
+        if sys.platform == "linux" and not _SEQUENCER.exists():
+            raise DeviceError(f"this machine has no MIDI: {_SEQUENCER} is missing; modprobe snd-seq")
         try:
-            return list(self._backend.get_input_names())
+            if self._probe is None:  # kept, because a client of the sequencer for every look would not be free
+                self._probe = self._rtmidi.MidiIn()
+            return list(self._probe.get_ports())
         except self._errors as error:
             raise DeviceError(f"this machine has no MIDI: {error}") from error
 

@@ -194,3 +194,12 @@ def test_pure_data_plays(rig: Any, tmp_path: Path) -> None:
     finally:
         pd.kill()
         pd.communicate()
+
+
+def test_the_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    from installation.devices import osc_cli
+
+    assert osc_cli.main(["bench", "--seconds", "1.2", "--rate", "2000"]) == 0
+    printed = capsys.readouterr().out
+    assert "p99" in printed
+    assert "the last value of each address won" in printed
