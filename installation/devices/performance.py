@@ -124,6 +124,29 @@ class Performance:
         """Tell the network that the visit has come to a stage."""
         self._announce(f"visit/{stage}")
 
+    def describe(self, now: float) -> dict[str, str]:
+        """How each player is doing, in a few words: for the technician's overlay and the report."""
+        words: dict[str, str] = {}
+        if self._osc_is_on:
+            counts, failure = self.osc.counts, self.osc.failure
+            words["OSC"] = (
+                f"stopped: {failure}"
+                if failure is not None
+                else f"port {self.osc.port}, {self.osc.subscribers} subscribers, {counts.messages} messages, "
+                f"{counts.refused + counts.unknown + counts.malformed} refused"
+            )
+        if self._config.audio.source != "off":
+            frame, health = self.audio.features(now), self.audio.health
+            heard = f", {frame.level_db:.0f} dBFS, {frame.tempo_bpm:.0f} bpm" if health.state == "live" else ""
+            words["sound"] = f"{health.state}{heard}, {health.lost_blocks} blocks lost"
+        if self.midi is not None:
+            words["MIDI"] = self.midi.connected or f"waiting for {self._config.midi.device!r}"
+        if self._config.hands.enabled:
+            failure = self._hands.failure
+            seen = "seen" if self._hands.measures(now).present else "none"
+            words["hands"] = seen if failure is None else f"stopped: {failure}"
+        return words
+
     def _announce(self, path: str, *args: Argument) -> None:
         if self._osc_is_on:
             self.osc.announce(f"{ROOT}/{path}", *args)

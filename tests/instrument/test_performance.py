@@ -83,6 +83,10 @@ def test_a_show_with_everything(tmp_path: Path) -> None:
         assert snapshot.goal("/mirror/direction/age") == 1.0
         assert snapshot.goal("/mirror/feedback") == 0.25
         assert highest > 0.0
+        words = performance.describe(time.monotonic())
+        assert words["OSC"].startswith(f"port {performance.osc.port}, 1 subscribers")
+        assert words["sound"].startswith("live, -")
+        assert set(words) == {"OSC", "sound"}
         assert told == []
     finally:
         performance.stop()
@@ -140,6 +144,7 @@ def test_midi_that_is_missing_is_told_or_looked_for(tmp_path: Path) -> None:
     performance = Performance(config, Instrument(TABLE), told.append)
     performance.start()
     assert performance.midi is not None
+    assert performance.describe(0.0) == {"MIDI": "waiting for 'no such thing'"}
     performance.stop()
     assert told == []
 
