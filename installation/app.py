@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engines.runtime.manifest import read_manifest
+from engines.runtime.manifest import EncoderSpec, read_manifest
 from engines.runtime.paths import find_pack
 from installation.config import Config, load_config
 from installation.devices.eye_record import eye_fields, read_message
@@ -95,7 +95,7 @@ class Run:
         self.options = self._settle(options)
         self.pack = find_pack(options.pack or self.config.engine.pack)
         manifest = read_manifest(self.pack)
-        self.crop_size = manifest.encoder.input_size if manifest.encoder is not None else 256
+        self.encoder = manifest.encoder or EncoderSpec(input_size=256)
         self.source, note = choose_source(options.source or self.config.camera.source)
         if note:
             tell_on_stderr(note)
@@ -117,7 +117,7 @@ class Run:
         stop = StopFlag(context)
         eye_beat, show_beat = Heartbeat(context), Heartbeat(context)
         camera = self.config.camera
-        slot = SharedSlot(eye_fields(self.crop_size, camera.max_side_px))
+        slot = SharedSlot(eye_fields(self.encoder.input_size, camera.max_side_px))
         receiver, sender = context.Pipe(duplex=False)
         memory = MemoryWatch(_MEMORY_SETTLES_S)
         task = ShowTask(self.config, self.pack, slot.layout, self.options, time.monotonic(), self.config_path)
@@ -126,11 +126,14 @@ class Run:
             camera,
             self.config.faces,
             self.source,
-            self.crop_size,
+            self.encoder.input_size,
             stop,
             eye_beat,
         )
-        keywords = {"as_fast_as_possible": self.options.as_fast_as_possible}
+        keywords = {
+            "as_fast_as_possible": self.options.as_fast_as_possible,
+            "upright_crops": self.encoder.upright,
+        }
         supervisor = Supervisor(
             context,
             [

@@ -23,10 +23,14 @@ class _Strict(BaseModel):
 
 
 class EncoderSpec(_Strict):
-    """What the encoder takes: a square crop of `input_size` pixels, and landmarks where it asks for them."""
+    """What the encoder takes: a square crop of `input_size` pixels, and landmarks where it asks for them.
+
+    `upright`: the crop keeps the sides of the frame, so that the head's roll is seen; FFHQ crops turn it away.
+    """
 
     input_size: int = Field(ge=16, le=1024)
     landmarks: bool = False
+    upright: bool = False
 
 
 class DirectionSpec(BaseModel):

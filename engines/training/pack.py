@@ -121,7 +121,7 @@ def write_default_pack(
         },
         w_avg=w_avg.numpy(),
         directions=directions,
-        encoder={"input_size": CROP_SIZE, "landmarks": True},
+        encoder={"input_size": CROP_SIZE, "landmarks": True, "upright": True},
         architecture={"generator": asdict(arch), "readout": {"parameters": list(NAMES)}},
         golden=_golden(model, encoder, mapping, reading, z),
         provenance=dict(provenance),

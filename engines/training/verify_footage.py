@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engines.training.bench import Bench, Row, at_least, at_most, skin_lab
 from engines.training.face_measures import landmark_error, measures
-from installation.core.crop import landmarks_in_crop
+from installation.core.crop import landmarks_in_crop, upright
 from installation.core.measures import ffhq_quad
 from installation.devices.cropping import sample_square
 from installation.errors import DeviceError
@@ -99,7 +99,7 @@ def visitors(bench: Bench, path: Path) -> Iterator[Visitor]:
         height, width = frame.shape[:2]
         side = max(height, width)
         pixels = landmarks * side
-        quad = ffhq_quad(pixels)
+        quad = upright(ffhq_quad(pixels)) if spec.upright else ffhq_quad(pixels)
         crop = np.empty((spec.input_size, spec.input_size, 3), np.uint8)
         sample_square(frame, quad, crop)
         edge = quad[3] - quad[0]

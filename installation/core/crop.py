@@ -59,6 +59,17 @@ def apply_affine(matrix: NDArray[np.floating[Any]], points: NDArray[np.floating[
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
 
+def upright(quad: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Turn a crop square so that its sides are those of the frame: same centre, same size.
+
+    For encoders whose pictures show the head's roll; the FFHQ rule turns it away.
+    """
+    corners = np.asarray(quad, np.float64)
+    half = quad_size(corners) / 2.0
+    square = np.array([[-half, -half], [-half, half], [half, half], [half, -half]])
+    return corners.mean(axis=0) + square
+
+
 def landmarks_in_crop(landmarks: NDArray[np.floating[Any]], quad: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Express landmarks in crop units.
 

@@ -64,6 +64,7 @@ def run_eye(
     stop: StopSignal,
     heartbeat: Pulse,
     as_fast_as_possible: bool = False,
+    upright_crops: bool = False,
 ) -> None:
     """Be the eye until `stop` is set: the body of a process started with `spawn`.
 
@@ -80,6 +81,7 @@ def run_eye(
         stop: Ends the eye within a tenth of a second.
         heartbeat: Told a growing number at least ten times a second while the loop runs.
         as_fast_as_possible: Play a file without waiting, every picture of it.
+        upright_crops: Leave the head's roll in the crop, for encoders that show it.
     """
     if threading.current_thread() is threading.main_thread():
         # Ctrl-C reaches every process of the terminal; only the supervisor acts on it, and stops us in order.
@@ -88,7 +90,7 @@ def run_eye(
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(max(round(camera.read_timeout_s), 1)))
     slot = SharedSlot(layout=layout)
     try:
-        eye = _Eye(slot, camera, faces, heartbeat)
+        eye = _Eye(slot, camera, faces, heartbeat, upright_crops)
         try:
             source = open_source(source_spec, camera, as_fast_as_possible=as_fast_as_possible)
         except ConfigError as error:
@@ -111,8 +113,11 @@ def run_eye(
 class _Eye:
     """The process's main thread: it owns MediaPipe and writes the slot; the reader's thread owns the camera."""
 
-    def __init__(self, slot: SharedSlot, camera: CameraConfig, faces: FacesConfig, heartbeat: Pulse) -> None:
+    def __init__(
+        self, slot: SharedSlot, camera: CameraConfig, faces: FacesConfig, heartbeat: Pulse, upright_crops: bool
+    ) -> None:
         self._slot = slot
+        self._upright_crops = upright_crops
         self._camera = camera
         self._faces = faces
         self._heartbeat = heartbeat
@@ -132,7 +137,9 @@ class _Eye:
         from installation.devices.watcher import FaceWatcher
 
         finder = FaceFinder()
-        watcher = FaceWatcher(self._faces, self._camera.view_angle_deg, finder)
+        watcher = FaceWatcher(
+            self._faces, self._camera.view_angle_deg, finder, upright_crops=self._upright_crops
+        )
         memory = _MemoryGuard(self._faces.max_growth_mb)
         try:
             while not stop.is_set() and not memory.overgrown(time.monotonic()):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.core.crop import landmarks_in_crop
+from installation.core.crop import landmarks_in_crop, upright
 from installation.core.measures import ffhq_quad, measure_face
 from installation.core.smoothing import OneEuro, OneEuroTuning, QuadSmoother
 from installation.core.tracking import FaceTracker, Reading, TrackingRules, face_place
@@ -50,9 +50,12 @@ class FaceWatcher:
         config: Whom to follow, how still.
         view_angle_deg: Of the camera, for distances.
         finder: MediaPipe.
+        upright_crops: Leave the head's roll in the crop, for encoders that show it.
     """
 
-    def __init__(self, config: FacesConfig, view_angle_deg: float, finder: FaceFinder) -> None:
+    def __init__(
+        self, config: FacesConfig, view_angle_deg: float, finder: FaceFinder, *, upright_crops: bool = False
+    ) -> None:
         self.tracker = FaceTracker(
             TrackingRules(
                 follow=config.follow,
@@ -67,6 +70,7 @@ class FaceWatcher:
             )
         )
         self._config = config
+        self._upright = upright_crops
         self._view_angle_deg = view_angle_deg
         self._finder = finder
         self._quads = QuadSmoother(OneEuroTuning(config.crop_min_cutoff_hz, config.crop_beta))
@@ -115,6 +119,8 @@ class FaceWatcher:
             self._points.reset()
             self._scale = face_place(track.landmarks)[1]
         quad = self._quads.step(ffhq_quad(track.landmarks), now)
+        if self._upright:
+            quad = upright(quad)
         # In face widths, so that the filter's tuning is free of pixels.
         landmarks = np.asarray(self._points.step(track.landmarks / self._scale, now) * self._scale, np.float32)
         sample_square(pixels, quad, crop)
@@ -129,7 +135,7 @@ class FaceWatcher:
                 break
             places = [face_place(reading.landmarks) for reading in found]
             middle = proposal.quad.mean(axis=0)
-            if self.tracker.is_new(proposal.quad) and all(
+            if not self.tracker.knows(proposal.quad, proposal.score) and all(
                 np.hypot(*(middle - centre)) > 0.5 * size for centre, size in places
             ):
                 found.append(Reading(*self._finder.mesh(pixels, proposal.quad), proposal.score))

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from engines.runtime.manifest import read_manifest
+from engines.runtime.manifest import EncoderSpec, read_manifest
 from engines.runtime.paths import cache_dir, find_pack
 from installation.app import RunOptions, ShowTask
 from installation.config import Config
@@ -89,6 +89,7 @@ class Company:
         self._status_slot = JsonSlot()
         self._status_from = 0
         self._crop_size = _CROP_SIZE
+        self._upright_crops = False
         self._eye_slot = SharedSlot(eye_fields(self._crop_size, config.camera.max_side_px))
         self._show_beat, self._inference_beat = Heartbeat(context), Heartbeat(context)
         self._eye_beat, self._curtain_beat = Heartbeat(context), Heartbeat(context)
@@ -200,7 +201,7 @@ class Company:
             raise ConfigError(self._fault)
         pack = self._pack()
         encoder = read_manifest(pack).encoder
-        self._resize_eye(encoder.input_size if encoder is not None else _CROP_SIZE)
+        self._resize_eye(encoder or EncoderSpec(input_size=_CROP_SIZE))
         _close(self._to_show)
         _close(self._reports)
         commands, self_end = self._context.Pipe(duplex=False)
@@ -238,6 +239,8 @@ class Company:
             self._crop_size,
             stop,
             self._eye_beat,
+            False,
+            self._upright_crops,
         )
         return Launch("installation.devices.eye:run_eye", arguments)
 
@@ -258,14 +261,14 @@ class Company:
         arguments = (pack, self._config.engine.backend, seconds, film_path(pack, seconds))
         return Launch("installation.kiosk.loop_film:make_film", arguments)
 
-    def _resize_eye(self, crop_size: int) -> None:
-        """A pack with another crop was put in: the eye's record needs other room."""
-        if crop_size == self._crop_size:
+    def _resize_eye(self, encoder: EncoderSpec) -> None:
+        """A pack with another crop was put in: the eye must cut another way, and its record may need other room."""
+        if (encoder.input_size, encoder.upright) == (self._crop_size, self._upright_crops):
             return
-        self._crop_size = crop_size
+        self._crop_size, self._upright_crops = encoder.input_size, encoder.upright
         self.eye.kill()
         self._eye_slot.close(unlink=True)
-        self._eye_slot = SharedSlot(eye_fields(crop_size, self._config.camera.max_side_px))
+        self._eye_slot = SharedSlot(eye_fields(encoder.input_size, self._config.camera.max_side_px))
 
 
 def _close(pipe: tuple[Connection, Connection] | None) -> None:
