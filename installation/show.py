@@ -77,6 +77,8 @@ class Show:
         started_at: float | None = None,
         on_stage: Callable[[Stage, float], None] = lambda stage, now: None,
         play: Callable[[float, FaceMeasures | None, Mapping[str, float]], None] = lambda now, face, visit: None,
+        describe_players: Callable[[float], Mapping[str, str]] = lambda now: {},
+        meters: Callable[[float], Mapping[str, float]] = lambda now: {},
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -91,6 +93,7 @@ class Show:
         self._steward = steward
         self._on_stage = on_stage
         self._play = play
+        self._describe_players, self._meters = describe_players, meters
         self._approached_at = 0.0
         self._clock = clock
         self._visit = Visit(config.visit.times())
@@ -336,4 +339,7 @@ class Show:
         }
         if self._targets:
             values["target"] = self._targets[visit.target % len(self._targets)]
-        return OverlayData(self._figures.stages.recent(), values, KEYS_HELP, self._notice, grid=self._grid)
+        now = self._clock()
+        values |= self._describe_players(now)
+        stages = self._figures.stages.recent()
+        return OverlayData(stages, values, KEYS_HELP, self._notice, self._meters(now), self._grid)

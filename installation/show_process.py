@@ -104,6 +104,8 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             overlay=options.overlay,
             on_stage=lambda stage, now: performance.announce_stage(stage),
             play=performance.play,
+            describe_players=performance.describe,
+            meters=performance.meters,
             started_at=task.started_at,
         )
         if options.headless and options.seconds is not None:

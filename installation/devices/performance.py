@@ -128,17 +128,18 @@ class Performance:
         """How each player is doing, in a few words: for the technician's overlay and the report."""
         words: dict[str, str] = {}
         if self._osc_is_on:
-            counts, failure = self.osc.counts, self.osc.failure
-            words["OSC"] = (
-                f"stopped: {failure}"
-                if failure is not None
-                else f"port {self.osc.port}, {self.osc.subscribers} subscribers, {counts.messages} messages, "
-                f"{counts.refused + counts.unknown + counts.malformed} refused"
-            )
+            counts = self.osc.counts
+            refused = counts.refused + counts.unknown + counts.malformed
+            words["OSC"] = f"port {self.osc.port}, {self.osc.subscribers} listen"
+            words["OSC refused"] = f"{refused} of {counts.messages}"
+            if self.osc.failure is not None:
+                words["OSC"] = f"stopped: {self.osc.failure}"
         if self._config.audio.source != "off":
             frame, health = self.audio.features(now), self.audio.health
-            heard = f", {frame.level_db:.0f} dBFS, {frame.tempo_bpm:.0f} bpm" if health.state == "live" else ""
-            words["sound"] = f"{health.state}{heard}, {health.lost_blocks} blocks lost"
+            heard = f", {frame.level_db:.0f} dB, {frame.tempo_bpm:.0f} bpm" if health.state == "live" else ""
+            words["sound"] = f"{health.state}{heard}"
+            if health.lost_blocks or health.gaps:
+                words["sound lost"] = f"{health.lost_blocks} blocks, {health.gaps} gaps"
         if self.midi is not None:
             words["MIDI"] = self.midi.connected or f"waiting for {self._config.midi.device!r}"
         if self._config.hands.enabled:
@@ -146,6 +147,19 @@ class Performance:
             seen = "seen" if self._hands.measures(now).present else "none"
             words["hands"] = seen if failure is None else f"stopped: {failure}"
         return words
+
+    def meters(self, now: float) -> dict[str, float]:
+        """What is heard, 0..1 each; empty when nobody listens."""
+        if self._config.audio.source == "off":
+            return {}
+        frame = self.audio.features(now)
+        return {
+            "level": frame.level,
+            "bass": frame.bass,
+            "mid": frame.mid,
+            "treble": frame.treble,
+            "onset": frame.onset,
+        }
 
     def _announce(self, path: str, *args: Argument) -> None:
         if self._osc_is_on:

@@ -84,9 +84,11 @@ def test_a_show_with_everything(tmp_path: Path) -> None:
         assert snapshot.goal("/mirror/feedback") == 0.25
         assert highest > 0.0
         words = performance.describe(time.monotonic())
-        assert words["OSC"].startswith(f"port {performance.osc.port}, 1 subscribers")
+        assert words["OSC"] == f"port {performance.osc.port}, 1 listen"
         assert words["sound"].startswith("live, -")
-        assert set(words) == {"OSC", "sound"}
+        assert {"OSC", "OSC refused", "sound"} <= set(words)
+        assert max(map(len, words.values())) <= 25  # the overlay has no more room
+        assert set(performance.meters(time.monotonic())) == {"level", "bass", "mid", "treble", "onset"}
         assert told == []
     finally:
         performance.stop()
