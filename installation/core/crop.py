@@ -67,7 +67,7 @@ def upright(quad: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     corners = np.asarray(quad, np.float64)
     half = quad_size(corners) / 2.0
     square = np.array([[-half, -half], [-half, half], [half, half], [half, -half]])
-    return corners.mean(axis=0) + square
+    return np.asarray(corners.mean(axis=0) + square, np.float64)
 
 
 def landmarks_in_crop(landmarks: NDArray[np.floating[Any]], quad: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
