@@ -7,6 +7,7 @@ what it tells comes from a function, never from a request.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -87,7 +88,9 @@ class _Server(TCPServer):  # not HTTPServer, which asks the name service for its
     allow_reuse_address = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away or sent nonsense is no news."""
+        """A client that went away is no news; anything else is a bug of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Metrics(Collector):

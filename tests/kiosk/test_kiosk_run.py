@@ -1,0 +1,132 @@
+"""Whole kiosks as an operator starts them, without a screen: what goes wrong at the start is safe mode or a sentence."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from installation.config import load_config
+from installation.kiosk.state import acknowledge
+
+LIMIT_S = 90.0
+
+
+class Kiosk:
+    """A kiosk in a process of its own."""
+
+    def __init__(self, folder, text="", *options, acknowledged=True) -> None:
+        self.config = folder / "config.toml"
+        head = f'[kiosk]\nstate_folder = "{folder}/state"\n[health]\nport = 0\n[osc]\nenabled = false\n'
+        self.config.write_text(head + text)
+        self.log = folder / "stderr"
+        if acknowledged:
+            with contextlib.suppress(Exception):  # the test is about a config that cannot be read
+                acknowledge(load_config(self.config))
+        command = [
+            sys.executable,
+            "-m",
+            "installation.cli",
+            "kiosk",
+            "--headless",
+            "--config",
+            str(self.config),
+            *options,
+        ]
+        environment = {**os.environ, "MIRROR_CACHE": str(folder / "cache"), "MIRROR_STATE": str(folder / "state")}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def facts(self):
+        urls = [line.split("health: ")[1] for line in self.said().splitlines() if "health: http" in line]
+        if not urls:
+            return {}
+        try:
+            with urllib.request.urlopen(urls[-1], timeout=5) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)
+        except OSError:  # it begins afresh
+            return {}
+
+    def said(self):
+        return self.log.read_text("utf-8", "replace")
+
+    def until(self, condition):
+        deadline = time.monotonic() + LIMIT_S
+        while not condition(facts := self.facts()):
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, (facts, self.said())
+            time.sleep(0.1)
+        return facts
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LIMIT_S)
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def begin(text="", *options, **keywords):
+        running.append(Kiosk(tmp_path, text, *options, **keywords))
+        return running[-1]
+
+    yield begin
+    for kiosk in running:
+        if kiosk.process.poll() is None:
+            kiosk.process.kill()
+        kiosk.process.wait()
+
+
+def test_nobody_has_acknowledged_the_notice(start):
+    kiosk = start(acknowledged=False)
+    assert kiosk.process.wait(LIMIT_S) == 78
+    assert "mirror kiosk acknowledge" in kiosk.said()
+
+
+def test_a_missing_pack_is_safe_mode_at_once_and_says_so(start):
+    kiosk = start("", "--pack", "nowhere")
+    facts = kiosk.until(lambda facts: facts.get("mode") == "safe" and facts["pids"]["eye"] is None)
+    assert (facts["ok"], facts["pids"]["show"]) == (False, None)
+    assert "there is no model pack 'nowhere'" in kiosk.said()
+    assert kiosk.said().count("no model pack") == 1, "no crash loop"
+    assert kiosk.end() == 0
+
+
+def test_a_wrong_config_is_safe_mode_until_it_is_mended(start):
+    kiosk = start("[hours]\nzone = 'Europe/Nowhere'\n")
+    kiosk.until(lambda facts: "no time zone" in " ".join(facts.get("problems", [])))
+    kiosk.config.write_text(kiosk.config.read_text().replace("Europe/Nowhere", "Nowhere"))
+    time.sleep(1.5)
+    assert kiosk.process.poll() is None
+    text = kiosk.config.read_text().replace("zone = 'Nowhere'", 'sunday = []\n[engine]\npack = "elsewhere"')
+    acknowledge(load_config(write(kiosk.config.with_name("good.toml"), text)))
+    kiosk.config.write_text(text)
+    kiosk.until(lambda _: "no model pack 'elsewhere'" in kiosk.said())
+    assert kiosk.end() == 0
+
+
+def test_a_taken_port_is_a_sentence_and_the_show_goes_on(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = f'[docent]\nenabled = true\npin = "1234"\nport = {port}\n'
+        kiosk = start(text, "--pack", "nowhere")
+        kiosk.until(
+            lambda facts: f"TCP 127.0.0.1:{port} cannot be used" in kiosk.said() and facts.get("mode") == "safe"
+        )
+        assert kiosk.end() == 0
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
