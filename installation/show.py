@@ -181,6 +181,8 @@ class Show:
             uniforms=snapshot.uniforms(),
             overlay=self._overlay_data(faces, visit) if self._overlay or self._grid else None,
         )
+        if self._newest is not None:
+            self._window.reveal()  # with the first picture: what was on the screen before us stays as long
         began = self._clock()
         self._renderer.draw(scene, self._window.size_px)
         if self._window.framebuffer is not None:

@@ -37,6 +37,8 @@ KEYS_HELP = {
 
 TITLE = "Machine Reflections"
 
+_HIDDEN_S = 0.01
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -76,6 +78,10 @@ class Window(Protocol):
         """Show what was drawn. Waits for the screen if it has one and `vsync` is on."""
         ...
 
+    def reveal(self) -> None:
+        """Let a window that was opened hidden appear. May be called twice."""
+        ...
+
     def close(self) -> None:
         """Release context and window. May be called twice."""
         ...
@@ -92,13 +98,13 @@ def collect(ctx: moderngl.Context) -> None:
             thing.release()
 
 
-def open_window(config: DisplayConfig, *, headless: bool = False) -> Window:
-    """Open a window, or a context without one if `headless`.
+def open_window(config: DisplayConfig, *, headless: bool = False, hidden: bool = False) -> Window:
+    """Open a window, or a context without one if `headless`; a `hidden` one appears with `reveal`.
 
     Raises:
         DisplayError: If there is no screen, monitor or OpenGL 3.3; the message says which.
     """
-    return HeadlessWindow(config) if headless else GlfwWindow(config)
+    return HeadlessWindow(config) if headless else GlfwWindow(config, hidden=hidden)
 
 
 class HeadlessWindow:
@@ -146,6 +152,9 @@ class HeadlessWindow:
         """Drop GL objects that Python no longer knows."""
         collect(self.ctx)
 
+    def reveal(self) -> None:
+        """There is nothing to be seen."""
+
     def close(self) -> None:
         """Release the context."""
         if not self._closed:
@@ -157,7 +166,7 @@ class HeadlessWindow:
 class GlfwWindow:
     """A window on a monitor. Survives the monitor's unplugging and comes back to it."""
 
-    def __init__(self, config: DisplayConfig) -> None:
+    def __init__(self, config: DisplayConfig, *, hidden: bool = False) -> None:
         import glfw  # here, because importing it loads a system library that a headless show does not need
 
         self._glfw = glfw
@@ -165,6 +174,7 @@ class GlfwWindow:
         self._events: list[Event] = []
         self._closed = False
         self._look_again_at = 0.0
+        self._hidden = hidden
         errors = _GlfwErrors(glfw)
         if not glfw.init():
             raise DisplayError(
@@ -175,6 +185,7 @@ class GlfwWindow:
             glfw.OPENGL_PROFILE: glfw.OPENGL_CORE_PROFILE, glfw.OPENGL_FORWARD_COMPAT: True,
             glfw.DEPTH_BITS: 0, glfw.STENCIL_BITS: 0, glfw.ALPHA_BITS: 0,
             glfw.AUTO_ICONIFY: False,  # a kiosk stays up when a dialog takes the focus
+            glfw.VISIBLE: not hidden,
         }  # fmt: skip
         for hint, value in hints.items():
             glfw.window_hint(hint, value)
@@ -208,7 +219,10 @@ class GlfwWindow:
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Framebuffer pixels, at least 1 x 1 (a minimised window has none)."""
+        """Framebuffer pixels, at least 1 x 1 (a minimised window has none); of a hidden window, what they will be."""
+        if self._hidden and self._wants_fullscreen and self._monitor is not None:
+            mode = self._glfw.get_video_mode(self._monitor)
+            return mode.size.width, mode.size.height
         width, height = self._glfw.get_framebuffer_size(self._handle)
         return max(1, width), max(1, height)
 
@@ -240,8 +254,18 @@ class GlfwWindow:
 
     def swap(self) -> None:
         """Show the picture, then drop GL objects that Python no longer knows."""
-        self._glfw.swap_buffers(self._handle)
+        if self._hidden:
+            time.sleep(_HIDDEN_S)  # under Wayland a hidden window would wait for ever
+        else:
+            self._glfw.swap_buffers(self._handle)
         collect(self.ctx)
+
+    def reveal(self) -> None:
+        """Let a window that was opened hidden appear, where it belongs."""
+        if self._hidden:
+            self._hidden = False
+            self._glfw.show_window(self._handle)
+            self._place()
 
     def close(self) -> None:
         """Release context and window."""
@@ -285,6 +309,8 @@ class GlfwWindow:
             self._place()
 
     def _place(self) -> None:
+        if self._hidden:
+            return  # fullscreen would show it
         glfw, monitor = self._glfw, self._monitor
         is_fullscreen = bool(glfw.get_window_monitor(self._handle))
         if self._wants_fullscreen and monitor is not None:
