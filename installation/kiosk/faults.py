@@ -85,6 +85,8 @@ def _limit_files(limit: int) -> Callable[[Rehearsal], None]:
         for pid in filter(None, rehearsal.facts().get("pids", {}).values()):
             try:
                 psutil.Process(pid).rlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            except psutil.NoSuchProcess:  # it has ended by itself: the film is made
+                continue
             except psutil.Error as error:
                 raise MirrorError(f"the file limit of process {pid} cannot be set: {error}") from error
 

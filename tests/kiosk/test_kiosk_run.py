@@ -1,4 +1,4 @@
-"""Whole kiosks as an operator starts them, without a screen: what goes wrong at the start is safe mode or a sentence."""
+"""Whole kiosks as an operator starts them, without a screen: a bad start is safe mode or a sentence."""
 
 import contextlib
 import json
