@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import openvino
 import pytest
 import torch
 from torch import Tensor, nn
 
+from engines.export.half import write_half
 from engines.export.lint import lint_file
 from engines.export.torch_export import export_onnx
 
@@ -64,3 +66,58 @@ def test_names_and_shapes_must_fit(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="names were given"):
         export_onnx(Modulated(), {"x": ("n", 4, 8, 8), "w": ("n", 3, 6)}, ["out"], tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
+
+
+class SmallGenerator(nn.Module):
+    """Two resolutions with modulation, a skip of colours and a linear output: every kind of precision border."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.const = nn.Parameter(torch.randn(1, 16, 8, 8))
+        self.affine = nn.ModuleList(nn.Linear(6, 16) for _ in range(3))
+        self.first = nn.Conv2d(16, 16, 3, padding=1)
+        self.second = nn.ConvTranspose2d(16, 16, 4, stride=2, padding=1)
+        self.colour = nn.ModuleList(nn.Conv2d(16, 3, 1) for _ in range(2))
+
+    def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        styles = [layer(w) for layer in self.affine]
+        x = nn.functional.leaky_relu(self.first(self.const * styles[0][:, :, None, None]), 0.2)
+        image = self.colour[0](x)
+        x = self.second(x * styles[1][:, :, None, None])
+        x = x * torch.rsqrt(styles[1].square().sum(1, keepdim=True) + 1e-8)[:, :, None, None]
+        up = nn.functional.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return up + self.colour[1](nn.functional.leaky_relu(x, 0.2)), x.mean(dim=(2, 3)) + styles[2]
+
+
+def test_half_precision_copy(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = SmallGenerator().eval()
+    full, half = tmp_path / "full.onnx", tmp_path / "half.onnx"
+    export_onnx(module, {"w": ("n", 6)}, ["image", "mean"], full)
+    write_half(full, half)
+    assert lint_file(half) == []
+    assert half.stat().st_size < 0.8 * full.stat().st_size
+    graph = onnx.shape_inference.infer_shapes(onnx.load(half)).graph
+    kinds = {i.name: i.data_type for i in graph.initializer}
+    kernels = [node.input[1] for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert {kinds[name] for name in kernels} == {onnx.TensorProto.FLOAT16}
+    assert {kinds[node.input[1]] for node in graph.node if node.op_type == "Gemm"} == {onnx.TensorProto.FLOAT}
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    maths = [out for node in graph.node if node.op_type in ("Sqrt", "Reciprocal", "ReduceSum") for out in node.output]
+    assert maths
+    assert {types[name] for name in maths} == {onnx.TensorProto.FLOAT}
+    w = torch.randn(3, 6)
+    session = onnxruntime.InferenceSession(str(half), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        for found, expected in zip(session.run(None, {"w": w.numpy()}), module(w), strict=True):
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, expected.numpy(), atol=5e-3)
+
+
+def test_numbers_beyond_half_precision_are_refused(tmp_path: Path) -> None:
+    module = nn.Conv2d(8, 8, 1)
+    nn.init.constant_(module.weight, 1e6)
+    export_onnx(module, {"x": ("n", 8, 4, 4)}, ["y"], tmp_path / "full.onnx")
+    with pytest.raises(ValueError, match="float16"):
+        write_half(tmp_path / "full.onnx", tmp_path / "half.onnx")
+    assert not (tmp_path / "half.onnx").exists()
