@@ -163,7 +163,7 @@ def test_oscdump_reads_our_feedback(rig: Any, clients: Any) -> None:
             rig.until(lambda: False, 0.2)
             rig.server.announce("/mirror/visit/approach")
             lines = [dump.stdout.readline() for _ in range(5)]
-        client.send(B, 0.625)
+        clients(rig).send(B, 0.625)  # another hand: the one that subscribed would not be told its own value
         while not any("morph/beauty f 0.625" in line for line in lines):
             lines.append(dump.stdout.readline())
             assert time.monotonic() < end, lines
