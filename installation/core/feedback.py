@@ -26,8 +26,8 @@ from installation.core.snapshot import Snapshot
 MAX_RATE_HZ = 30.0
 QUIET_S = 0.3
 DOUBT_S = 1.0
-CROSSING_S = 1.0
-"""Longer than a message is under way in any network worth playing over."""
+CROSSING_S = 0.5
+"""Longer than there and back on any network worth playing over."""
 
 
 class _Client:

@@ -115,7 +115,7 @@ def test_subscriptions_expire_and_are_limited() -> None:
         min_size=1,
         max_size=12,
     ),
-    st.sampled_from([0.0, 0.02, 0.3]),
+    st.sampled_from([0.0, 0.02, 0.2]),
 )
 def test_clients_converge_after_any_interleaving(moves: list[tuple[str, str, float, float]], delay: float) -> None:
     net = Net("abc")
