@@ -26,7 +26,7 @@ from engines.faces.renderer import PortraitRenderer
 from engines.runtime.pack import DEFAULT_PACK
 from engines.training.data import SHARD_SIZE, LandmarkFinder, Portraits, render_shard, shard_path
 from engines.training.encoder import Encoder
-from engines.training.encoder_training import EncoderData, EncoderRecipe, damping_vector, train_encoder
+from engines.training.encoder_training import EncoderData, EncoderRecipe, EncoderTrainer, damping_vector
 from engines.training.generator import (
     GeneratorTrainer,
     PortraitModel,
@@ -154,13 +154,13 @@ def encoder(options: Options) -> bool:
     recipe = options.encoder
     total = recipe.surrogate_steps + recipe.geometry_steps + recipe.appearance_steps
     with Progress(total, "training the encoder") as progress:
-        trained, surrogate = train_encoder(
+        trained, surrogate = EncoderTrainer(
             model,
             EncoderData.of(portraits, model.features),
             recipe,
             report=lambda stage, step, steps, loss: progress.advance(1, f"{stage} {loss:.3f}"),
             between_steps=lambda: wait_while_paused(options.pause_file),
-        )
+        ).train()
     state = {name: value for name, value in trained.state_dict().items() if not name.startswith("mapping")}
     _save({"encoder": state, "surrogate": surrogate.state_dict(), "portraits": len(portraits)}, target)
     return True

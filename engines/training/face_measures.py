@@ -1,6 +1,6 @@
 """What MediaPipe can see of the fifteen features, as numbers from landmarks in crop units.
 
-Lengths are parts of the distance between the outer eye corners, so that size drops out; angles are degrees.
+Lengths are parts of the face's width in space, so that size and turning drop out; angles are degrees.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VIEW_ANGLE_DEG = 60.0
 
 MEASURED = (
     "eye_distance", "eye_eyebrow_distance", "eye_ratio", "eyes_open", "lip_ratio", "mouth_open", "nose_mouth_distance",
-    "nose_ratio", "pitch", "roll", "smile", "yaw", "gaze_x", "gaze_y",
+    "pitch", "roll", "smile", "yaw", "gaze_x", "gaze_y",
 )  # fmt: skip
 
 
@@ -29,22 +29,22 @@ def measures(landmarks: NDArray[np.float32]) -> dict[str, float]:
     def length(a: int, b: int) -> float:
         return float(np.linalg.norm(p[a] - p[b]))
 
-    eyes = length(33, 263)
-    inner, outer = length(133, 362), eyes
-    brows = np.mean([length(105, 159), length(334, 386), length(66, 158), length(296, 385)])
+    width, inner, outer = length(234, 454), length(133, 362), length(33, 263)
+    corners = (p[[33, 133]].mean(axis=0), p[[362, 263]].mean(axis=0))
+    brows = np.mean([np.linalg.norm(p[[105, 66]].mean(axis=0) - corners[0]),
+                     np.linalg.norm(p[[334, 296]].mean(axis=0) - corners[1])])  # fmt: skip
     lids = length(159, 145) + length(386, 374)
     lips = length(0, 13) + length(14, 17)
     return {
-        "eye_distance": (inner + outer) / (2.0 * length(234, 454)),
-        "eye_eyebrow_distance": float(brows) / eyes,
+        "eye_distance": (inner + outer) / (2.0 * width),
+        "eye_eyebrow_distance": float(brows) / width,
         "eye_ratio": lids / (length(33, 133) + length(362, 263)),
         "eyes_open": face.eyes_open,
-        "lip_ratio": lips / length(61, 291),
+        "lip_ratio": lips / width,
         "mouth_open": face.mouth_open,
-        "nose_mouth_distance": length(2, 0) / eyes,
-        "nose_ratio": length(48, 278) / length(168, 2),
+        "nose_mouth_distance": float(np.linalg.norm(p[[98, 327]].mean(axis=0) - p[13])) / width,
         "pitch": face.pitch,
-        "roll": -face.roll,
+        "roll": face.roll,
         "smile": face.smile,
         "yaw": face.yaw,
         "gaze_x": face.gaze_x,

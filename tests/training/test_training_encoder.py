@@ -4,21 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from engines.training.disturbances import bend, degrade, recolour
 from engines.training.encoder import COMPONENTS, Encoder, LandmarkSpace
 from engines.training.encoder_training import (
     DAMPING,
     EncoderData,
     EncoderRecipe,
-    bend,
+    EncoderTrainer,
     damping_vector,
-    degrade,
-    landmark_distance,
-    landmark_weights,
-    realigned,
-    recolour,
-    train_encoder,
 )
 from engines.training.generator import PortraitModel
+from engines.training.landmark_loss import landmark_distance, landmark_weights, realigned
 from engines.training.networks import Architecture
 from engines.training.patches import NUM_PATCHES
 from engines.training.portrait import portrait_samples
@@ -98,7 +94,7 @@ def test_training_beats_the_mean_and_damps_what_cannot_be_known():
     recipe = EncoderRecipe(
         surrogate_steps=150, geometry_steps=250, appearance_steps=2, vector_batch=64, picture_batch=4
     )
-    encoder, _ = train_encoder(model, data, recipe)
+    encoder, _ = EncoderTrainer(model, data, recipe).train()
     assert isinstance(encoder, Encoder)
     with torch.no_grad():
         answer = encoder.geometry(encoder.space(landmarks))
