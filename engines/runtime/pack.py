@@ -158,7 +158,8 @@ class Pack:
     def _run(
         self, part: str, inputs: dict[str, NDArray[np.float32]], output: str, shape: tuple[int, ...]
     ) -> NDArray[np.float32]:
-        arrays = {name: np.ascontiguousarray(value, np.float32) for name, value in inputs.items()}
+        # Writeable too: OpenVINO shares memory with arrays that it could write to.
+        arrays = {name: np.require(value, np.float32, ["C", "W"]) for name, value in inputs.items()}
         n = next(iter(arrays.values())).shape[0]
         result = np.empty((n, *shape), np.float32)
         for start, size in _pieces(n, self.manifest.batches):
