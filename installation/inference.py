@@ -82,6 +82,7 @@ class Inference:
         self._camera: list[dict[str, NDArray[Any]]] = []
         self._turn = 0
         self._face_id = 0
+        self._wipe_in = 0
         self._encoded_at = 0.0
         self._arrived_at = float("-inf")
         self._seen = 0
@@ -126,10 +127,22 @@ class Inference:
         shown_face = self._face_id if presence > 0.0 else 0
         return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera)
 
-    def forget(self) -> None:
-        """Wipe all that is known of the visitor."""
+    def forget(self, *, resting: bool = False) -> None:
+        """Wipe all that is known of the visitor. Called again and again while nobody is there.
+
+        Pictures are wiped some calls later, when the display has taken others. The attract walk draws over those of
+        the single view; `resting`, it does not, and they are wiped as well.
+        """
+        if self._wipe_in:
+            self._wipe_in -= 1
+            if self._wipe_in == 0:
+                for n, images in self._images.items():
+                    self._inputs[n][:] = 0.0
+                    for image in images if n > 1 or resting else ():
+                        image[:] = 0.0
         if not self._face_id:
             return
+        self._wipe_in = 2 * _PICTURES
         for latent in (self._visitor, self._encoded, self._morphed, self._each, self._shown):
             latent[:] = 0.0
         for tensor in self._encoder_in.values():

@@ -77,7 +77,7 @@ class ReflectionThread(threading.Thread):
             if wish is None:
                 continue
             if wish.idle:
-                self._inference.forget()
+                self._inference.forget(resting=True)
                 continue
             self.reflections.publish(self._inference.reflect(wish, now))
             self.inferences += 1

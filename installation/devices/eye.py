@@ -27,7 +27,7 @@ from installation.devices.eye_record import write_message
 from installation.devices.reader import FrameReader, ReaderStatus
 from installation.devices.sources import SourceState, open_source
 from installation.errors import ConfigError, DeviceError, MirrorError
-from installation.runtime.slots import SharedLayout, SharedSlot
+from installation.runtime.slots import BUFFERS, SharedLayout, SharedSlot
 
 if TYPE_CHECKING:
     from installation.devices.watcher import FaceWatcher
@@ -128,6 +128,7 @@ class _Eye:
         self._looked = 0
         self._with_face = 0
         self._black_since: float | None = None
+        self._to_wipe = 0
 
     def run(self, reader: FrameReader, stop: StopSignal) -> None:
         """Watch the source until told to stop."""
@@ -184,6 +185,11 @@ class _Eye:
             np.multiply(sighting.quad, scale, out=record["quad"], casting="same_kind")
             record["crop_landmarks"][...] = sighting.crop_landmarks
             record["measures"][...] = astuple(sighting.measures)
+            self._to_wipe = BUFFERS
+        elif self._to_wipe:
+            self._to_wipe -= 1
+            for name in ("crop", "landmarks", "crop_landmarks", "quad", "measures"):
+                record[name][...] = 0  # a face that is gone stays in no buffer
         self._reacquired = watcher.tracker.reacquired
         self._looked += 1
         self._with_face += sighting is not None

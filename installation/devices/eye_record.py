@@ -23,7 +23,7 @@ def eye_fields(crop_size: int, max_side_px: int) -> Fields:
     | camera | (m, m, 3) RGB; the picture lies at the top left, `frame_size` tells how much of it is used |
     | frame_size | (2,) width and height of the picture in `camera` |
     | frame_id, captured_at | of the picture; monotonic seconds |
-    | face_id | of the followed face, 0 if it is not visible: the face's fields then hold an older one |
+    | face_id | of the followed face, 0 if it is not visible: the face's fields are then wiped |
     | faces | how many faces are visible |
     | crop | (s, s, 3) RGB, the quad's content, cut from the full picture |
     | quad, landmarks | (4, 2) and (478, 3) smoothed, in pixels of `camera` |

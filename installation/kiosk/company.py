@@ -88,6 +88,7 @@ class Company:
         self.report: dict[str, Any] = {}
         self._status_slot = JsonSlot()
         self._status_from = 0
+        self._wiped = 0
         self._crop_size = _CROP_SIZE
         self._upright_crops = False
         self._eye_slot = SharedSlot(eye_fields(self._crop_size, config.camera.max_side_px))
@@ -126,6 +127,12 @@ class Company:
         if self._status_slot.sequence > self._status_from:
             self.status = self._status_slot.read() or self.status
             self.resume = dict(self.status.get("resume", self.resume))
+
+    def forget_camera(self) -> None:
+        """Wipe the last pictures of an eye that has ended because nobody wants it: closed, paused, safe mode."""
+        if self.eye.pid is None and self._eye_slot.sequence > self._wiped:
+            self._eye_slot.wipe()
+            self._wiped = self._eye_slot.sequence
 
     def camera(self) -> CameraFacts | None:
         """The eye's newest record without its picture; None while there is no eye."""
@@ -267,6 +274,7 @@ class Company:
             return
         self._crop_size, self._upright_crops = encoder.input_size, encoder.upright
         self.eye.kill()
+        self._wiped = 0
         self._eye_slot.close(unlink=True)
         self._eye_slot = SharedSlot(eye_fields(encoder.input_size, self._config.camera.max_side_px))
 

@@ -138,6 +138,8 @@ class Kiosk:
             failure = ward.tend(now, is_wanted)
             if failure is not None:
                 self._note(now, ward, failure)
+        if not wanted.eye:
+            company.forget_camera()
         company.take_report()
         for command in company.commands(now):
             self._obey(now, command, drawing)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Fields = Mapping[str, tuple[tuple[int, ...], str]]
 """Field name -> (shape, NumPy dtype string), the layout of one shared record."""
 
-_BUFFERS = 4  # one being written, one newest, two for readers that still look at older ones
+BUFFERS = 4  # one being written, one newest, two for readers that still look at older ones
 _ALIGN = 64  # bytes; a cache line, so that two fields never share one
 
 
@@ -87,9 +87,9 @@ class SharedSlot:
             ordered = layout.fields
         self._offsets, record = _record_layout(ordered)
         self._record = record
-        header = _ALIGN * (_BUFFERS + 1)
+        header = _ALIGN * (BUFFERS + 1)
         if layout is None:
-            self._memory = shared_memory.SharedMemory(create=True, size=header + _BUFFERS * record)
+            self._memory = shared_memory.SharedMemory(create=True, size=header + BUFFERS * record)
             self._buffer[:header] = bytes(header)
         else:
             # A spawned process shares its parent's resource tracker, so attaching does not adopt the block.
@@ -97,7 +97,7 @@ class SharedSlot:
         self.layout = SharedLayout(self._memory.name, ordered)
         # header: [0] newest sequence; [1 + b] sequence that buffer b holds, 0 while it is written
         self._header: NDArray[np.uint64] | None = np.frombuffer(self._buffer, np.uint64, header // 8)
-        self._views: list[dict[str, NDArray[Any]]] = [self._view(header + b * record) for b in range(_BUFFERS)]
+        self._views: list[dict[str, NDArray[Any]]] = [self._view(header + b * record) for b in range(BUFFERS)]
 
     @property
     def _buffer(self) -> memoryview:
@@ -116,7 +116,7 @@ class SharedSlot:
     def begin(self) -> dict[str, NDArray[Any]]:
         """Writer: the arrays of the next record, to be filled in place, then `commit`."""
         header = self._live_header()
-        buffer = int(header[0] + 1) % _BUFFERS
+        buffer = int(header[0] + 1) % BUFFERS
         header[(1 + buffer) * _ALIGN // 8] = 0
         return self._views[buffer]
 
@@ -124,7 +124,7 @@ class SharedSlot:
         """Writer: publish what `begin` gave; returns its sequence number, from 1."""
         header = self._live_header()
         sequence = int(header[0]) + 1
-        header[(1 + sequence % _BUFFERS) * _ALIGN // 8] = sequence
+        header[(1 + sequence % BUFFERS) * _ALIGN // 8] = sequence
         header[0] = sequence
         return sequence
 
@@ -138,11 +138,11 @@ class SharedSlot:
         sequence = self.sequence
         if sequence == 0:
             return 0, None
-        return sequence, self._views[sequence % _BUFFERS]
+        return sequence, self._views[sequence % BUFFERS]
 
     def still_valid(self, sequence: int) -> bool:
         """Reader: whether the record `sequence` was whole all the time since `latest` gave it."""
-        return int(self._live_header()[(1 + sequence % _BUFFERS) * _ALIGN // 8]) == sequence
+        return int(self._live_header()[(1 + sequence % BUFFERS) * _ALIGN // 8]) == sequence
 
     def read(self, names: tuple[str, ...], into: Mapping[str, NDArray[Any]], attempts: int = 3) -> int:
         """Copy some fields of one whole record into own arrays; returns its sequence, 0 if there is none."""
@@ -155,6 +155,12 @@ class SharedSlot:
             if self.still_valid(sequence):
                 return sequence
         return 0
+
+    def wipe(self) -> None:
+        """Fill every record with zeros: for the time after the writer has ended. Readers see a record of nothing."""
+        for views in self._views:
+            for array in views.values():
+                array[...] = 0
 
     def close(self, *, unlink: bool = False) -> None:
         """Detach; the creator also removes the memory with `unlink`. Views must not be used afterwards."""
