@@ -226,5 +226,6 @@ def stop_signals(handle: Callable[[], None]) -> Any:
 
 
 def tell_on_stderr(text: str) -> None:
-    """Print one line for the operator."""
-    print(f"mirror: {text}", file=sys.stderr, flush=True)
+    """Print one line for the operator. Where standard error is a file on a full disk, the line is lost."""
+    with contextlib.suppress(OSError):
+        print(f"mirror: {text}", file=sys.stderr, flush=True)
