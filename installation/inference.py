@@ -40,6 +40,7 @@ class Inference:
         attract_s: Seconds from one face of the walk to the next.
         smoothing_s: Half-life of the smoothing of the visitor's W+; 0 takes each encoding as it is.
         stages: Takes the times.
+        on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
     """
 
@@ -54,6 +55,7 @@ class Inference:
         attract_s: float,
         smoothing_s: float,
         stages: StageTimes,
+        on_control: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pack = pack
@@ -86,6 +88,8 @@ class Inference:
         self._encoded_at = 0.0
         self._arrived_at = float("-inf")
         self._seen = 0
+        self._changes = 0
+        self._on_control = on_control
         self._captured_at = 0.0
         self._frame_id = 0
         self._seeds = np.random.default_rng(_SEED).integers(0, 2**32, 4096)
@@ -117,11 +121,14 @@ class Inference:
         attract = self._attract.at(now)
         presence = wish.presence if self._face_id else 0.0
         latents = self._blend(wish, attract, presence, now)
-        self._stages.add("morph", self._clock() - began)
-        began = self._clock()
+        morphed = self._clock()
+        self._stages.add("morph", morphed - began)
+        if wish.snapshot.changes != self._changes:
+            self._changes = wish.snapshot.changes
+            self._on_control(morphed - wish.snapshot.changed_at)
         images = self._generate(latents)
         ended = self._clock()
-        self._stages.add("generate", ended - began)
+        self._stages.add("generate", ended - morphed)
         if wish.snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
         shown_face = self._face_id if presence > 0.0 else 0

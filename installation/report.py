@@ -49,11 +49,15 @@ class StageTimes:
 
 
 class ShowFigures:
-    """Counts of one show, from the curtain on. Owned by the show's main thread."""
+    """Counts of one show, from the curtain on. Owned by the show's main thread.
+
+    `latency` is capture to swap; `control` is from the receipt of an operator's message to the W+ that it changed.
+    """
 
     def __init__(self) -> None:
         self.stages = StageTimes()
         self.latency = Histogram()
+        self.control = Histogram()
         self.displayed = 0
         self.inferences = 0
         self.visits = 0
@@ -119,17 +123,18 @@ class ShowFigures:
                 "inference": rate(self.inferences),
                 "capture": rate(self.captured),
             },
-            "latency_ms": {
-                "p50": round(self.latency.percentile(50), 1),
-                "p95": round(self.latency.percentile(95), 1),
-                "p99": round(self.latency.percentile(99), 1),
-            },
+            "latency_ms": _percentiles(self.latency),
+            "control_ms": _percentiles(self.control),
             "first_reflection_s": None if self.first_reflection_s is None else round(self.first_reflection_s, 2),
             "stages_ms": self.stages.summary(),
             "visits": self.visits,
             "faces": {"frames_with_face": self.frames_with_face, "reacquired": self.reacquired},
             "errors": list(self.errors),
         }
+
+
+def _percentiles(histogram: Histogram) -> dict[str, float]:
+    return {f"p{percent}": round(histogram.percentile(percent), 1) for percent in (50, 95, 99)}
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:

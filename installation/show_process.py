@@ -137,6 +137,7 @@ def _start_thread(
         attract_s=config.visit.attract_s,
         smoothing_s=config.engine.smoothing_s,
         stages=figures.stages,
+        on_control=lambda seconds: figures.control.add(seconds * 1000.0),
     )
     thread = ReflectionThread(pack, inference, config.engine.rate_hz)
     thread.start()
