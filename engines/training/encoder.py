@@ -127,6 +127,7 @@ class Encoder(nn.Module):
     """
 
     damping: Tensor
+    order: Tensor
 
     def __init__(
         self,
@@ -165,6 +166,8 @@ class Surrogate(nn.Module):
 
     It makes the encoder's cycle loss differentiable. For training only; not in the pack.
     """
+
+    coarse: Tensor
 
     def __init__(self, coarse: Sequence[int], count: int, hidden: int = 320) -> None:
         super().__init__()

@@ -95,6 +95,11 @@ class Features(nn.Module):
 class Copula(nn.Module):
     """z ~ N(0, I) -> parameters distributed as the samples it was fitted to."""
 
+    knots: Tensor
+    slopes: Tensor
+    start: Tensor
+    factor: Tensor
+
     def __init__(self, samples: NDArray[np.float32]) -> None:
         super().__init__()
         knots = np.linspace(-QUANTILE_RANGE, QUANTILE_RANGE, QUANTILE_KNOTS)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engines.training.data import Batch, Portraits
@@ -83,7 +84,7 @@ class PortraitModel(nn.Module):
         self.coarse_columns = self.features.columns([*layout.coarse, *layout.both])
         self.fine_columns = self.features.columns([*layout.fine, *layout.both])
         self.mapping = Mapping(arch, self.coarse_columns, self.fine_columns)
-        self.generator = Generator(arch).to(memory_format=torch.channels_last)
+        self.generator = Generator(arch).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def latents(self, parameters: Tensor) -> Tensor:
         """(n, P) parameters -> (n, num_ws, w_dim)."""
@@ -184,7 +185,7 @@ def wait_while_paused(pause_file: Path | None, sleep: Callable[[float], None] = 
         sleep(PAUSE_POLL_S)
 
 
-def sample_sheet(true: Tensor, made: Tensor, columns: int = 16) -> np.ndarray:
+def sample_sheet(true: Tensor, made: Tensor, columns: int = 16) -> NDArray[np.uint8]:
     """Lay pictures in [-1, 1] out in pairs of rows, the shader's above the generator's: (h, w, 3) uint8."""
     rows = []
     for start in range(0, len(true) - len(true) % columns, columns):

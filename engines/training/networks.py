@@ -100,6 +100,9 @@ class Mapping(nn.Module):
         fine: Which features the other rows see.
     """
 
+    coarse: Tensor
+    fine: Tensor
+
     def __init__(self, arch: Architecture, coarse: Sequence[int], fine: Sequence[int]) -> None:
         super().__init__()
         self.register_buffer("coarse", torch.tensor(list(coarse)), persistent=False)
@@ -174,6 +177,7 @@ class Generator(nn.Module):
             Block(fan_in, fan_out, arch.w_dim, first=i == 0) for i, (fan_in, fan_out) in enumerate(pairs)
         )
         for block in self.blocks[1:]:
+            assert isinstance(block, Block)
             # A resolution that joins late begins by repeating the one below it.
             nn.init.zeros_(block.to_rgb.weight)
 
@@ -198,6 +202,8 @@ class Generator(nn.Module):
 
 class Readout(nn.Module):
     """W+ -> portrait features, the mapping's inverse: two networks, so that coarse rows alone tell geometry."""
+
+    order: Tensor
 
     def __init__(self, arch: Architecture, coarse: Sequence[int], fine: Sequence[int], hidden: int = 256) -> None:
         super().__init__()

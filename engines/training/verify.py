@@ -260,7 +260,7 @@ def _curves(bench: Bench, name: str, bases: NDArray[np.float32]) -> tuple[Curve,
 def _largest_effect(name: str, curves: dict[str, Curve]) -> tuple[str, float]:
     """Which other feature the direction moves most, as a part of what that feature's own direction does."""
     effects = {
-        key: float(np.ptp(values) / max(np.ptp(curves[key][key]), 1e-6))
+        key: float(np.ptp(values)) / max(float(np.ptp(curves[key][key])), 1e-6)
         for key, values in curves[name].items()
         if key != name and key in curves[key]
     }
