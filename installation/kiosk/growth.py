@@ -10,6 +10,8 @@ import numpy as np
 WARM_UP_S = 120.0
 _MAX_SAMPLES = 4000
 _MIN_SAMPLES = 10
+_TELLING_S = 240.0
+"""A slope over less than this is noise, and not printed."""
 
 
 class GrowthWatch:
@@ -52,7 +54,8 @@ class GrowthWatch:
         lines = [f"{'process':<12}{'RSS MB':>18}{'MB/h':>9}{'files':>12}{'threads':>12}"]
         for name, f in self.figures().items():
             rss, files, threads = (f"{f[key][0]:g} > {f[key][1]:g}" for key in ("rss_mb", "files", "threads"))
-            lines.append(f"{name:<12}{rss:>18}{f['slope_mb_per_h']:>+9.1f}{files:>12}{threads:>12}")
+            slope = f"{f['slope_mb_per_h']:+.1f}" if f["seconds"] >= _TELLING_S else "-"
+            lines.append(f"{name:<12}{rss:>18}{slope:>9}{files:>12}{threads:>12}")
         return "\n".join(lines)
 
 
