@@ -61,14 +61,14 @@ class TextModel:
         return ModelUsed(self.name, "text model", self.sha256)
 
     def __call__(self, texts: Sequence[str]) -> Embeddings:
-        """Embed texts one by one: (n, d) float32, rows of length 1.
+        """Embed texts: (n, d) float32, rows of length 1.
 
-        One by one, because padding a batch to its longest text changes the last bits of the others.
+        Padding to the longest text of a call changes the last bits of the others, so a prompt should come alone and
+        captions always in the same company.
         """
-        rows = [
-            self._model.encode([text], normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)[0]
-            for text in texts
-        ]
+        rows = self._model.encode(
+            list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
         return np.asarray(rows, np.float32)
 
     def check(self, prompt: str) -> str:

@@ -29,7 +29,8 @@ AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MODES = ("edit", "replace")
 MAX_KEPT_RATIO = 0.25
 MIN_DIFFERENCE = 6.0
-"""Mean absolute difference in 8-bit levels between two faces of the sheet."""
+"""Mean absolute difference in 8-bit levels from which two faces of a sheet are plainly two: nearly three times what a
+full smile changes (2.3; a change of hair length 4, two random visitors 15 to 63; default pack at 128 px)."""
 
 FRAME_PX = 256
 """Pictures are shown to the finder at this size, with a border of a quarter: it looks for faces, not for crops."""

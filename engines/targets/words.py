@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from engines.targets.captions import Attribute
 from installation.core.latents import Latent
 
-DEAD_ZONE = 1.0
-"""Neutral words scatter by 1 themselves; an effect no larger than that says nothing."""
+DEAD_ZONE = 0.5
+"""Half the scatter of the neutral words themselves; an effect no larger than that says nothing."""
 
-SOFTNESS = 1.5
+SOFTNESS = 2.0
 """Effect size beyond the dead zone at which a pull reaches tanh(1) = 0.76 of a range."""
 
 BUDGET = 2.0
@@ -53,7 +53,7 @@ class Embed(Protocol):
     """A text model, as far as this module cares."""
 
     def __call__(self, texts: Sequence[str]) -> Embeddings:
-        """Embed texts: (n, d) float32, each row of length 1; a text's row must not depend on its neighbours."""
+        """Embed texts: (n, d) float32, each row of length 1; the same call gives the same bits."""
 
 
 class Axis(Protocol):
