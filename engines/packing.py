@@ -18,7 +18,6 @@ the training, goes through `write_pack`:
         golden={"generator.in.w_plus": ..., "generator.out.image": ...},
         provenance={"kind": "import", "source": "..."},
         licence=Licence("Apache-2.0", text, commercial_use=True),
-        progress=Progress(...),                   # anything with advance(n)
     )
 
 The folder is built beside its destination under a hidden name, every file is flushed to the disk, `pack.json` (with the
@@ -39,7 +38,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +52,6 @@ MANIFEST = "pack.json"
 
 Part = Path | Callable[[Path], None]
 """A file to copy, or a function that writes the path it is given."""
-
-
-class Advances(Protocol):
-    """The one thing asked of a progress bar."""
-
-    def advance(self, n: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +122,6 @@ def write_pack(
     batches: Sequence[int] = (1, 5),
     precision: str = "fp32",
     replace: bool = False,
-    progress: Advances | None = None,
 ) -> Path:
     """Write a pack folder; see the module's docstring for an example.
 
@@ -140,7 +132,6 @@ def write_pack(
         bands: Rows of coarse, middle and fine where StyleGAN's own split does not fit.
         golden: Golden vectors, or a function that computes them once the parts are written.
         replace: Put the new pack in the place of an existing one; otherwise an existing folder is an error.
-        progress: Advanced by one after each part.
 
     Returns:
         `destination`.
@@ -185,8 +176,6 @@ def write_pack(
                 shutil.copyfile(part, path)
             else:
                 part(path)
-            if progress is not None:
-                progress.advance(1)
         np.save(folder / "w_avg.npy", np.ascontiguousarray(average))
         save_arrays(folder / "directions.npz", {label: axis.vector.astype(np.float32) for label, axis in axes.items()})
         if golden is not None:

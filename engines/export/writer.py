@@ -67,11 +67,6 @@ class Graph:
         self.constants.setdefault(name, value if isinstance(value, LazyArray) else LazyArray.of(value))
         return name
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all constants."""
-        return sum(tensor.nbytes for tensor in self.constants.values())
-
 
 def write_onnx(graph: Graph, path: Path) -> None:
     """Write a graph as one ONNX file, holding one constant at a time.

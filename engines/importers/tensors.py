@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -281,13 +280,6 @@ def read_numbers(stream: BinaryIO, start: int, count: int, dtype: np.dtype[Any])
             raise Malformed("the file became shorter while it was read")
         done += got
     return out
-
-
-def path_text(value: Any) -> Any:
-    """Give a path of the file as text, other values as they are."""
-    if isinstance(value, Record) and value.symbol.module == "pathlib":
-        return str(Path(*(part for part in value.arguments if isinstance(part, str))))
-    return value
 
 
 def _identified(identity: Any) -> tuple[Storage, str]:

@@ -121,7 +121,7 @@ def test_no_name_outside_the_list(tmp_path: Path, module: str) -> None:
 
 
 def test_deeply_nested_containers(tmp_path: Path) -> None:
-    depth = 100_000
+    depth = 50_000
     for opener, closer in ((b"]", b"a"), (b")", b"\x85")):
         source = tmp_path / "deep.pkl"
         source.write_bytes(b"\x80\x04" + opener * depth + closer * (depth - 1) + b".")
