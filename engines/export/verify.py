@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.export.lint import lint_file
-from engines.runtime.backends import BACKENDS, PARTS, create_backend
+from engines.runtime.backends import BACKENDS, PARTS, Backend, create_backend
 from engines.runtime.manifest import read_manifest, verify_files
 from installation.errors import EngineError, MirrorError
 
@@ -107,7 +107,8 @@ def _rows(pack: Path, golden: dict[str, NDArray[np.generic]]) -> Iterator[Row]:
             continue
         for part in golden_parts(golden):
             try:
-                yield _compared(part, name, _run_backend(backend, pack, part, golden), golden)
+                out, half = _run_backend(backend, pack, part, golden)
+                yield _compared(part, name, out, golden, half)
             except MirrorError as error:
                 # A pack that was trained here need not bring what PyTorch would rebuild it from; an imported one does.
                 excused = name == "torch" and not (pack / "weights.safetensors").is_file()
@@ -119,15 +120,16 @@ def _rows(pack: Path, golden: dict[str, NDArray[np.generic]]) -> Iterator[Row]:
             yield _compared(part, name, run(graph, _inputs(part, golden)), golden, half=True)
 
 
-def _run_backend(backend: object, pack: Path, part: str, golden: dict[str, NDArray[np.generic]]) -> Array:
+def _run_backend(backend: Backend, pack: Path, part: str, golden: dict[str, NDArray[np.generic]]) -> tuple[Array, bool]:
+    """Run a part on its golden inputs; also say whether the engine computes in half precision."""
     inputs = _inputs(part, golden)
     batch = len(next(iter(inputs.values())))
-    engine = backend.compile(pack, part, batch)  # type: ignore[attr-defined]
+    engine = backend.compile(pack, part, batch)
     (name,) = engine.outputs
     out = np.empty(engine.outputs[name].shape, np.float32)
     engine.run(inputs, {name: out})
     engine.close()
-    return out
+    return out, engine.precision == "fp16"
 
 
 def _half_runner() -> tuple[str, Callable[[Path, dict[str, Array]], Array]]:
