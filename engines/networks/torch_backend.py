@@ -78,6 +78,8 @@ class TorchBackend:
 class TorchEngine:
     """A network at one batch size."""
 
+    precision = "fp32"
+
     def __init__(self, network: Network, batch: int, device: torch.device) -> None:
         name, shape = network.output
         self.inputs: Mapping[str, TensorSpec] = {n: TensorSpec((batch, *s)) for n, s in network.inputs.items()}
