@@ -8,7 +8,8 @@ back-ends reorder them. To add one: a module with a class that honours `Backend`
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.runtime.nvidia import why_no_nvidia
 from installation.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -31,8 +35,12 @@ class TensorSpec:
 
 
 class Engine(Protocol):
-    """One compiled network with static shapes. Owned by the thread that runs it."""
+    """One compiled network with static shapes. Owned by the thread that runs it.
 
+    `precision` is that of the arithmetic inside, "fp32" or "fp16": golden vectors are compared accordingly.
+    """
+
+    precision: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
 
@@ -63,34 +71,79 @@ class Backend(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What `[engine]` says about the back-end, beside its name.
+
+    Attributes:
+        device: Where OpenVINO runs: "CPU", "GPU", "GPU.1", "NPU".
+        threads: CPU threads of OpenVINO.
+    """
+
+    device: str = "CPU"
+    threads: int = 2
+
+
 BACKENDS = {
+    "tensorrt": "engines.runtime.tensorrt_backend:TensorRtBackend",
+    "cuda": "engines.networks.cuda_backend:CudaBackend",
     "openvino": "engines.runtime.openvino_backend:OpenVinoBackend",
     "torch": "engines.networks.torch_backend:TorchBackend",
 }
 """Back-end name -> where its class is. A string, so that naming one imports nothing."""
 
-AUTO_ORDER = ("openvino",)
+NEEDS_NVIDIA = frozenset({"tensorrt", "cuda"})
+"""Not even imported without a GPU: PyTorch alone is seconds and hundreds of megabytes."""
+
+AUTO_ORDER = ("tensorrt", "cuda", "openvino")
 """The order in which `backend = "auto"` tries them: the fastest first."""
 
 
-def create_backend(name: str) -> Backend:
+def create_backend(name: str, options: BackendOptions | None = None) -> Backend:
     """Make a back-end by name, or the first usable one for "auto".
 
     Raises:
         EngineError: If the name is unknown, or the back-end cannot be used here; says why.
     """
+    reasons: list[str] = []
+    for backend in usable_backends(name, options, reasons.append):
+        return backend
+    raise EngineError("no back-end can run here: " + "; ".join(reasons))
+
+
+def usable_backends(
+    name: str, options: BackendOptions | None = None, announce: Callable[[str], None] = lambda text: None
+) -> Iterator[Backend]:
+    """Make every back-end that can run here, the fastest first, each when it is asked for.
+
+    Args:
+        name: One back-end, or "auto".
+        options: For those that take any.
+        announce: Told why a back-end is left out, in a sentence.
+
+    Raises:
+        EngineError: If the name is unknown.
+    """
     if name != "auto" and name not in BACKENDS:
         raise EngineError(f"backend {name!r} is unknown; choose auto, {', '.join(BACKENDS)}")
-    reasons = []
     for candidate in AUTO_ORDER if name == "auto" else (name,):
-        module, _, attribute = BACKENDS[candidate].partition(":")
-        try:
-            backend: Backend = getattr(importlib.import_module(module), attribute)()
-        except ImportError as error:
-            reasons.append(f"{candidate}: the package {error.name} is not installed")
-            continue
-        why = backend.unavailable()
-        if why is None:
-            return backend
-        reasons.append(f"{candidate}: {why}")
-    raise EngineError("no back-end can run here: " + "; ".join(reasons))
+        made = _make(candidate, options or BackendOptions())
+        if isinstance(made, str):
+            log.info("not %s", made)
+            announce(made)
+        else:
+            yield made
+
+
+def _make(name: str, options: BackendOptions) -> Backend | str:
+    """Make one back-end, or say why it cannot be used."""
+    if name in NEEDS_NVIDIA and (why := why_no_nvidia()):
+        return f"{name}: {why}"
+    module, _, attribute = BACKENDS[name].partition(":")
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+        backend: Backend = make(options.device, options.threads) if name == "openvino" else make()
+    except ImportError as error:
+        return f"{name}: the package {error.name} is not installed"
+    why = backend.unavailable()
+    return backend if why is None else f"{name}: {why}"

@@ -59,6 +59,8 @@ class OpenVinoBackend:
 class OpenVinoEngine:
     """A compiled model with one infer request. Inputs and outputs are bound without a copy."""
 
+    precision = "fp32"
+
     def __init__(self, compiled: ov.CompiledModel) -> None:
         self.inputs: Mapping[str, TensorSpec] = {p.any_name: TensorSpec(tuple(p.shape)) for p in compiled.inputs}
         self.outputs: Mapping[str, TensorSpec] = {p.any_name: TensorSpec(tuple(p.shape)) for p in compiled.outputs}

@@ -15,7 +15,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtime.backends import Backend, Engine, create_backend
+from engines.runtime.backends import Backend, BackendOptions, Engine, usable_backends
+from engines.runtime.chain import Chain
 from engines.runtime.manifest import Manifest, read_manifest, verify_files
 from engines.runtime.targets import Target, read_targets, space_id
 from installation.core.latents import Latent, truncate
@@ -37,26 +38,34 @@ class Direction:
 
 
 class Pack:
-    """One model pack on one back-end. Use from one thread; `close` releases the engines.
+    """One model pack on a chain of back-ends. Use from one thread; `close` releases the engines.
 
     Attributes:
         path: The pack's folder.
         manifest: What the pack says about itself.
-        backend: The back-end that runs it.
         w_avg: (num_ws, w_dim) float32, the mean latent.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, backend: Backend, announce: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, manifest: Manifest, chain: Chain) -> None:
         self.path = path
         self.manifest = manifest
-        self.backend = backend
-        self._announce = announce
+        self._chain = chain
         self._engines: dict[tuple[str, int], Engine] = {}
         self.w_avg = _load_w_avg(path, manifest)
 
     @property
     def name(self) -> str:
         return self.manifest.name
+
+    @property
+    def backend(self) -> Backend:
+        """The back-end that runs the pack now; another one after it failed."""
+        return self._chain.current
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Back-ends that were given up so far and why, a sentence each."""
+        return tuple(self._chain.notes)
 
     @property
     def resolution(self) -> int:
@@ -103,8 +112,7 @@ class Pack:
                     f"the pack {self.name!r} has no encoder (it was imported from a generator alone), so it cannot "
                     "show a visitor; import a pSp or e4e checkpoint: mirror models import FILE"
                 )
-            self._announce(f"preparing {part} (batch {batch}) on {self.backend.name}")
-            self._engines[key] = self.backend.compile(self.path, part, batch)
+            self._engines[key] = self._chain.engine(part, batch)
         return self._engines[key]
 
     def encode(self, crops: NDArray[np.float32], landmarks: NDArray[np.float32] | None = None) -> Latent:
@@ -145,8 +153,7 @@ class Pack:
 
     def close(self) -> None:
         """Release every engine."""
-        for engine in self._engines.values():
-            engine.close()
+        self._chain.close()
         self._engines.clear()
 
     def __enter__(self) -> Pack:
@@ -172,14 +179,17 @@ def load_pack(
     path: str | Path = DEFAULT_PACK,
     backend: str | Backend = "auto",
     *,
+    options: BackendOptions | None = None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Pack:
     """Open a model pack: check its manifest and files, choose a back-end.
 
     Args:
         path: The pack's folder.
-        backend: "auto", "openvino", "torch", or a back-end made by hand.
-        announce: Told in a sentence whenever something long begins.
+        backend: "auto" (a chain: when one fails, the next takes over), "tensorrt", "cuda", "openvino", "torch", or a
+            back-end made by hand.
+        options: Device and threads, for the back-ends that take them.
+        announce: Told in a sentence why a back-end is not used, and whenever something long begins.
 
     Raises:
         EngineError: If the folder is no pack, a file has the wrong hash, or no back-end can run here.
@@ -189,8 +199,19 @@ def load_pack(
         raise EngineError(f"there is no model pack at {folder}; `mirror models list` shows the packs there are")
     manifest = read_manifest(folder)
     verify_files(folder, manifest)
-    chosen = create_backend(backend) if isinstance(backend, str) else backend
-    return Pack(folder, manifest, chosen, announce)
+    if not isinstance(backend, str):
+        return Pack(folder, manifest, Chain(folder, iter((backend,)), announce))
+    reasons: list[str] = []
+
+    def leave_out(reason: str) -> None:
+        reasons.append(reason)
+        announce(f"not {reason}")
+
+    try:
+        chain = Chain(folder, usable_backends(backend, options, leave_out), announce)
+    except EngineError as error:
+        raise EngineError("; ".join((str(error), *reasons))) from error
+    return Pack(folder, manifest, chain)
 
 
 def _pieces(n: int, batches: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -1,0 +1,194 @@
+"""A chain of back-ends: when one fails, the next one takes over, and says so.
+
+It fails when it cannot compile, when its engine does not give the golden vectors, when the device is lost in mid-show
+or its memory is full, and when numbers come out that are none. The show keeps its picture for as long as the next
+back-end needs to compile, which a cache makes short. It never steps up again: a device that failed once is not trusted
+until the show is started anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runtime.backends import Arrays, Backend, Engine, TensorSpec
+from engines.runtime.golden import check_golden
+from installation.errors import EngineError
+
+SAMPLES = 1024
+"""How many numbers of each output are looked at after a run; 1024 cost some 5 microseconds. A value that is no number
+spreads through the convolutions, so a sample finds it at once or a frame later: the sample moves."""
+
+log = logging.getLogger(__name__)
+
+
+class Chain:
+    """The back-ends of one pack, the fastest first. Used from one thread, like the engines it makes.
+
+    Args:
+        pack: The pack's folder.
+        backends: Usable back-ends; the second is asked for when the first has failed.
+        announce: Told in a sentence whenever something long begins or a back-end fails.
+
+    Attributes:
+        current: The back-end that runs the pack now.
+        notes: What failed so far, a sentence each.
+
+    Raises:
+        EngineError: If there is no back-end at all.
+    """
+
+    def __init__(self, pack: Path, backends: Iterator[Backend], announce: Callable[[str], None]) -> None:
+        self.pack = pack
+        self.notes: list[str] = []
+        self._announce = announce
+        self._backends = backends
+        self._engines: list[GuardedEngine] = []
+        first = next(backends, None)
+        if first is None:
+            raise EngineError("no back-end can run here; install OpenVINO: pip install openvino")
+        self.current = first
+
+    def engine(self, part: str, batch: int) -> GuardedEngine:
+        """Compile and check a part of the pack on the first back-end that can.
+
+        Raises:
+            EngineError: If the pack has no such part, or no back-end can run it.
+        """
+        if not (self.pack / f"{part}.onnx").is_file():
+            raise EngineError(f"{self.pack} has no {part}.onnx; build the pack again: mirror models import")
+        engine = GuardedEngine(self, part, batch)
+        self._engines.append(engine)
+        return engine
+
+    def prepare(self, part: str, batch: int) -> tuple[Engine, Backend]:
+        """Compile and check on the current back-end, or the next one that can; for `GuardedEngine`."""
+        while True:
+            backend = self.current
+            self._announce(f"preparing {part} (batch {batch}) on {backend.name}")
+            try:
+                engine = backend.compile(self.pack, part, batch)
+                try:
+                    check_golden(engine, self.pack, part)
+                except EngineError:
+                    engine.close()
+                    raise
+                return engine, backend
+            except EngineError as error:
+                if not self.step_down(backend, f"cannot prepare the {part} (batch {batch}): {error}"):
+                    raise
+
+    def step_down(self, backend: Backend, reason: str) -> bool:
+        """Give up a back-end and take the next; True if there is one, or if it was given up already."""
+        if backend is not self.current:
+            return True
+        following = next(self._backends, None)
+        if following is None:
+            return False
+        note = f"{backend.name} {reason}; going on with {following.name}"
+        log.warning("%s", note)
+        self.notes.append(note)
+        self._announce(note)
+        self.current = following
+        for engine in self._engines:
+            engine.release()
+        return True
+
+    def close(self) -> None:
+        """Release every engine."""
+        for engine in self._engines:
+            engine.release()
+        self._engines.clear()
+
+
+class GuardedEngine:
+    """An engine that outlives its back-end: checked before use, watched while running, replaced when it fails."""
+
+    def __init__(self, chain: Chain, part: str, batch: int) -> None:
+        self._chain = chain
+        self._part = part
+        self._batch = batch
+        self._turn = 0
+        self._told = False
+        engine, self._backend = chain.prepare(part, batch)
+        self._engine: Engine | None = engine
+        self.precision = engine.precision
+        self.inputs: Mapping[str, TensorSpec] = engine.inputs
+        self.outputs: Mapping[str, TensorSpec] = engine.outputs
+
+    def run(self, inputs: Arrays, outputs: Arrays) -> None:
+        """Run once; on a failure, once more on the next back-end.
+
+        Raises:
+            EngineError: If a tensor is missing or misshapen, or the last back-end failed.
+        """
+        while True:
+            engine = self._engine or self._compile_again()
+            try:
+                engine.run(inputs, outputs)
+            except EngineError as error:
+                reason = f"failed at the {self._part}: {error}"
+                if self._misused(inputs, outputs) or not self._chain.step_down(self._backend, reason):
+                    raise
+                continue
+            if self._plausible(outputs) or not self._replaces(inputs):
+                return
+
+    def release(self) -> None:
+        """Free the device memory; the next run compiles again, on the back-end that is current then."""
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            engine.close()
+        except EngineError as error:  # a lost device cannot even free its memory
+            log.warning("the %s on %s could not be closed: %s", self._part, self._backend.name, error)
+
+    close = release
+
+    def _compile_again(self) -> Engine:
+        engine, self._backend = self._chain.prepare(self._part, self._batch)
+        if dict(engine.inputs) != dict(self.inputs) or dict(engine.outputs) != dict(self.outputs):
+            engine.close()
+            raise EngineError(
+                f"{self._backend.name} gives the {self._part} other inputs or outputs; import the pack again"
+            )
+        self._engine, self.precision = engine, engine.precision
+        return engine
+
+    def _plausible(self, outputs: Arrays) -> bool:
+        """Look at a moving sample of the outputs."""
+        self._turn += 1
+        for name in self.outputs:
+            flat: NDArray[np.float32] = outputs[name].reshape(-1)
+            step = max(flat.size // SAMPLES, 1)
+            if not np.isfinite(flat[self._turn % step :: step]).all():
+                return False
+        return True
+
+    def _replaces(self, inputs: Arrays) -> bool:
+        """Step down because of outputs that are no numbers. False if the inputs were none, or nobody is left."""
+        if not all(np.isfinite(array).all() for array in inputs.values()):
+            return False
+        reason = f"gave values that are no numbers at the {self._part}"
+        if self._chain.step_down(self._backend, reason):
+            return True
+        if not self._told:
+            self._told = True
+            log.warning("%s %s; there is no other back-end", self._backend.name, reason)
+        return False
+
+    def _misused(self, inputs: Arrays, outputs: Arrays) -> bool:
+        """Whether the fault is the caller's, so that no back-end is given up for it."""
+        for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
+            for name, spec in specs.items():
+                array = arrays.get(name)
+                if array is None or array.shape != spec.shape or array.dtype != np.float32:
+                    return True
+                if not array.flags.c_contiguous:
+                    return True
+        return False
