@@ -138,9 +138,7 @@ class _Eye:
         from installation.devices.watcher import FaceWatcher
 
         finder = FaceFinder()
-        watcher = FaceWatcher(
-            self._faces, self._camera.view_angle_deg, finder, upright_crops=self._upright_crops
-        )
+        watcher = FaceWatcher(self._faces, self._camera.view_angle_deg, finder, upright_crops=self._upright_crops)
         memory = _MemoryGuard(self._faces.max_growth_mb)
         try:
             while not stop.is_set() and not memory.overgrown(time.monotonic()):
