@@ -40,7 +40,7 @@ SHAPE_COLOURS = ("skin_tone", "skin_warmth", "blush", "light_warmth", "light_int
 LANDMARK_NOISE = 0.0015
 """Standard deviation of MediaPipe's own tremble, crop units."""
 
-CYCLE_GAIN = 60.0
+CYCLE_GAIN = 150.0
 """Weight of the landmark distance against one standard deviation of a parameter."""
 
 OTHER_PATCHES = 0.3
@@ -55,7 +55,7 @@ class EncoderRecipe:
     """Steps and batch sizes of the three stages."""
 
     surrogate_steps: int = 3000
-    geometry_steps: int = 4000
+    geometry_steps: int = 2200
     appearance_steps: int = 3000
     vector_batch: int = 256
     picture_batch: int = 32
