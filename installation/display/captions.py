@@ -52,7 +52,7 @@ class CaptionLayer:
 
         Args:
             size: Of the canvas, pixels.
-            places: (where, word) for each caption; a word wider than its place is made smaller.
+            places: (where, word) for each caption; if a word is wider than its place, all are made smaller.
             alpha: 0..1 over all.
             time_s: The show's clock, for the change from one word to the next.
             size_px: Pixels per em.
@@ -63,6 +63,7 @@ class CaptionLayer:
             self._slots.append(_Slot())
         self._ctx.enable_only(moderngl.BLEND)
         self._ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        scale = min([1.0, *(self._scale(rect, text, size_px) for rect, text in places if text)])
         for slot, (rect, text) in zip(self._slots, places, strict=False):
             if text != slot.text:
                 slot.leaving, slot.text, slot.changed_at = slot.text, text, time_s
@@ -71,7 +72,7 @@ class CaptionLayer:
                 progress = 1.0
             for word, share in ((slot.leaving, 1.0 - 2.0 * progress), (slot.text, 2.0 * progress - 1.0)):
                 if word:
-                    self._draw_word(size, rect, word, alpha * min(1.0, max(0.0, share)), size_px)
+                    self._draw_word(size, rect, word, alpha * min(1.0, max(0.0, share)), size_px, scale)
         self._ctx.enable_only(moderngl.NOTHING)
 
     def release(self) -> None:
@@ -80,11 +81,16 @@ class CaptionLayer:
             texture.release()
         self._kept.clear()
 
-    def _draw_word(self, size: tuple[int, int], rect: Rect, word: str, alpha: float, size_px: int) -> None:
+    def _scale(self, rect: Rect, word: str, size_px: int) -> float:
+        return rect.width / max(1, self._texture(word, size_px).width - 2 * _pad(size_px))
+
+    def _draw_word(
+        self, size: tuple[int, int], rect: Rect, word: str, alpha: float, size_px: int, scale: float
+    ) -> None:
         texture = self._texture(word, size_px)  # before the test below: a word is ready when it begins to show
         if alpha <= 0.0:
             return
-        scale = min(1.0, rect.width / max(1, texture.width - 2 * _pad(size_px)))
+        scale = min(scale, self._scale(rect, word, size_px))
         width, height = texture.width * scale, texture.height * scale
         x, y = rect.x + (rect.width - width) / 2, rect.y + (rect.height - height) / 2
         if scale == 1.0:

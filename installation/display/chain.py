@@ -24,6 +24,9 @@ from installation.display.targets import Target
 STYLE_PICTURE = BUILT_IN / "palette.png"
 """The built-in painting of the look palette: a field of colours computed for this project."""
 
+UNIT_PX = 540
+"""Shorter side of a pass for which lengths in the looks' shaders are written, in pixels."""
+
 STYLE_SHARE = 0.08
 """How far the palette of the live picture follows each new one; a tenth of a second or so at usual rates."""
 
@@ -116,9 +119,6 @@ class Chain:
                 step.frame += 1
             target = step.now
             target.use()
-            cell = step.frame % (columns * rows)
-            if columns * rows > 1:
-                self.shaders.ctx.viewport = (cell % columns * size[0], cell // columns * size[1], *size)
             values: dict[str, Any] = {
                 uniform: knobs[value.removeprefix("@")] if isinstance(value, str) else value
                 for uniform, value in spec.uniforms.items()
@@ -138,10 +138,15 @@ class Chain:
                 "u_presence": presence,
                 "u_pixel": (1.0 / size[0], 1.0 / size[1]),
                 "u_aspect": size[0] / size[1],
+                "u_unit": min(size) / UNIT_PX,
                 "u_head": float(self._head()),
             }
             values |= {name: value for name, value in automatic.items() if name in step.program.uniforms}
-            step.program.draw(**values)
+            step.program.set(**values)
+            cells = columns * rows
+            for cell in range(cells) if any(fresh) else (step.frame % cells,):  # a new strip holds the first frame
+                self.shaders.ctx.viewport = (cell % columns * size[0], cell // columns * size[1], *size)
+                step.program.draw()
             result = target.texture
         return result
 

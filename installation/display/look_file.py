@@ -15,7 +15,8 @@
     uniforms = { u_brush = "@brush" } # a number, a list of 2 to 4, or "@control"
 
 Uniforms that every pass may declare and none sets: u_time (s), u_presence (0..1), u_pixel (one pixel of
-the pass as parts of it, vec2) and u_aspect (width over height).
+the pass as parts of it, vec2), u_unit (pixels of the pass in 1/540 of its shorter side, so that strokes keep
+their size on every screen) and u_aspect (width over height).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from installation.errors import ConfigError
 from installation.runtime.section import Section
 
 BUILT_IN = Path(__file__).with_name("looks")
-AUTOMATIC = frozenset({"u_time", "u_presence", "u_pixel", "u_aspect", "u_head"})
+AUTOMATIC = frozenset({"u_time", "u_presence", "u_pixel", "u_aspect", "u_unit", "u_head"})
 """Uniforms that the chain sets by itself where a pass declares them."""
 
 SOURCE, LUT, STYLE = "source", "lut", "$style"
@@ -62,7 +63,7 @@ class LookControl(Section):
 class LookPass(Section):
     """One shader over the whole working picture."""
 
-    shader: str = Field(pattern=r"[a-z][a-z0-9_]*\.frag", description="File in shaders/looks/.")
+    shader: str = Field(pattern=r"^[a-z][a-z0-9_]*\.frag$", description="File in shaders/looks/.")
     output: str = Field("", max_length=32, description="Name of what it draws; empty where nobody asks for it.")
     scale: float = Field(1.0, gt=0.0, le=1.0, description="Size as a part of the working size.")
     format: Literal["f1", "f2"] = Field("f2", description="Texels: f1 for bytes, f2 for half floats.")

@@ -38,8 +38,8 @@ def draw_panel(flat: FlatLayer, size: tuple[int, int], data: OverlayData, name: 
     columns = 34
     x, y = margin, margin
     stages = {stage: times for stage, times in data.stages_ms.items() if times}
-    rows = 1 + len(data.values) + len(data.meters) + len(data.keys) + (len(stages) + 7 if stages else 0)
-    rows += (1 if data.values else 0) + (1 if data.meters else 0) + (1 if data.keys else 0)
+    rows = 1.0 + len(data.values) + (6.25 + len(stages) if stages else 0.0)
+    rows += sum(0.5 + len(part) for part in (data.meters, data.keys) if part)
     flat.box(x - row / 2, y - row / 2, columns * width_px + row, rows * row + row, PANEL)
     flat.text(x, y, name[:columns], DIM)
     y += row

@@ -28,7 +28,10 @@ JITTER = 0.004
 
 LIGHT_HALF_LIFE_S = 0.5
 MAX_LOG_GAIN = 0.9
-_PRIOR = np.diag([0.02, 0.6, 0.6])  # a little pull to "no change", more against slopes
+SMALLEST_SCALE = 0.05
+"""Differences of light below this share are never outliers."""
+
+_PRIOR = np.diag([0.02, 0.01, 0.01])  # a little pull to "no change"; a ring's own slope terms weigh about 0.03
 
 
 def mask_indices() -> NDArray[np.int32]:
@@ -141,13 +144,13 @@ def fit_light(
     floor = 0.004  # under this, sensor noise decides the ratio
     ratio = np.log((camera + floor) / (picture + floor))
     basis = np.concatenate([np.ones((len(at), 1)), at], axis=1)
-    weights = np.ones((len(at), 1))
     fit = np.zeros((3, 3))
-    for _ in range(4):  # iteratively reweighted least squares, Huber-like: hair and background lose their say
-        weighted = basis * weights
-        fit = np.linalg.solve(weighted.T @ basis + len(at) * _PRIOR, weighted.T @ ratio)
+    fit[0] = np.median(ratio, axis=0)
+    for _ in range(5):  # reweighted least squares from the median (Cauchy weights): hair and background lose their say
         residual = np.abs(ratio - basis @ fit).mean(axis=1, keepdims=True)
-        weights = 1.0 / np.maximum(residual / max(float(np.median(residual)), 1e-3), 1.0) ** 2
+        scale = max(1.5 * float(np.median(residual)), SMALLEST_SCALE)
+        weighted = basis / (1.0 + np.square(residual / scale))
+        fit = np.linalg.solve(weighted.T @ basis + len(at) * _PRIOR, weighted.T @ ratio)
     return fit
 
 

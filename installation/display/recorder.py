@@ -109,13 +109,18 @@ class Recorder:
             if self._waiting is not None:
                 self.dropped += 1
             self._waiting = (index, rgb)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until no frame waits, for work that must not lose any; returns whether that came about in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._waiting is None or self.failure is not None, timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what waits and finish the file. May be called twice."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout_s)
 
     def _open_stream(self, quality: int, preset: str) -> Any:
@@ -156,10 +161,13 @@ class Recorder:
                 self._container.mux(packet)
             self._container.close()
         except (OSError, ValueError, av.FFmpegError) as error:
-            self.failure = f"recording to {self.path} ended after {self.written} frames: {error}"
+            with self._changed:
+                self.failure = f"recording to {self.path} ended after {self.written} frames: {error}"
+                self._changed.notify_all()
 
     def _next(self) -> tuple[int, NDArray[np.uint8]] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is not None or self._closing)
             item, self._waiting = self._waiting, None
+            self._changed.notify_all()
             return item

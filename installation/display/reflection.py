@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from installation.display.scene import Picture
 from installation.display.shaders import ShaderLibrary
+from installation.display.targets import Target
 
 SRGB8_ALPHA8 = 0x8C43
 """OpenGL's internal format: sampling decodes sRGB to linear light, mip levels are averaged in light."""
@@ -27,7 +28,7 @@ class Reflection:
         self._ctx = shaders.ctx
         self._crossfade = shaders.program("crossfade.frag")
         self._newest: moderngl.Texture | None = None
-        self._shown: list[tuple[moderngl.Texture, moderngl.Framebuffer]] = []
+        self._shown = [Target(self._ctx, "f2"), Target(self._ctx, "f2")]
         self._bytes: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
         self._work: NDArray[np.float32] = np.zeros((3, 1, 1), np.float32)
         self._level = 0
@@ -79,26 +80,26 @@ class Reflection:
         if self._newest is None:
             return None
         level = max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
-        if level != self._level or not self._shown:
-            self._allocate_shown(level)
+        self._resize_shown(level)
         if self._fresh:
             self._shown.reverse()  # what was drawn last is what the newest result fades in over
             self._fresh = False
-        (before, _), (now, framebuffer) = self._shown
-        framebuffer.use()
+        before, now = self._shown
+        now.use()
         self._crossfade.draw(
-            u_shown=before, u_newest=self._newest, u_level=float(level), u_blend=1.0 if self._first else blend
+            u_shown=before.texture, u_newest=self._newest, u_level=float(level), u_blend=1.0 if self._first else blend
         )
         if self._first:  # nothing was there to fade from
             self._first, self._fresh = False, True
-        return now
+        return now.texture
 
     def release(self) -> None:
         """Give the textures back."""
         if self._newest is not None:
             self._newest.release()
             self._newest = None
-        self._release_shown()
+        for target in self._shown:
+            target.release()
 
     def _allocate(self, count: int, resolution: int) -> None:
         self.release()
@@ -109,22 +110,13 @@ class Reflection:
         self._bytes = np.full((resolution, count * resolution, 4), 255, np.uint8)
         self._work = np.empty((3, resolution, resolution), np.float32)
 
-    def _allocate_shown(self, level: int) -> None:
-        self._release_shown()
+    def _resize_shown(self, level: int) -> None:
         assert self._newest is not None
+        side = max(1, self.resolution >> level)
+        if not [target for target in self._shown if target.resize((side * self.count, side))]:
+            return
+        self._first = True
         self._level = level
         if level:
             self._newest.filter = (moderngl.NEAREST_MIPMAP_NEAREST, moderngl.NEAREST)
             self._newest.build_mipmaps(0, level)
-        size = (max(1, self.resolution >> level) * self.count, max(1, self.resolution >> level))
-        for _ in range(2):
-            texture = self._ctx.texture(size, 4, dtype="f2")
-            texture.repeat_x = texture.repeat_y = False
-            self._shown.append((texture, self._ctx.framebuffer([texture])))
-        self._first = True
-
-    def _release_shown(self) -> None:
-        for texture, framebuffer in self._shown:
-            framebuffer.release()
-            texture.release()
-        self._shown.clear()

@@ -23,7 +23,8 @@ from installation.display.capture import FrameReader
 from installation.display.chain import STYLE_PICTURE, Chain
 from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
-from installation.display.layout import Rect, Tile, bounding, pair, panels, single
+from installation.display.ghosts import DIM, KEPT, GhostTrail, ghost_layout
+from installation.display.layout import UNIT, Rect, Tile, bounding, caption_strip, pair, panels, single
 from installation.display.looks import PLAIN, load_looks, look_files
 from installation.display.notice import NoticeLayer
 from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
@@ -31,6 +32,7 @@ from installation.display.reflection import SRGB8_ALPHA8, Reflection
 from installation.display.scene import Picture, Scene, View
 from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
 from installation.display.surface import Surface
+from installation.display.surface_editor import SurfaceEditor
 from installation.display.targets import Target
 from installation.display.tiles import TilePainter, parts
 
@@ -60,6 +62,7 @@ class Renderer:
         self.captions = captions or CaptionConfig()
         self.shaders = ShaderLibrary(ctx, shaders_dir)
         self.surface = Surface(self.shaders, config)
+        self.corner_pin = SurfaceEditor(config.corners, config.surface_file)
         self._canvas = Target(ctx)
         self._reflection = Reflection(self.shaders)
         self._camera = CameraLayer(self.shaders, config)
@@ -67,6 +70,7 @@ class Renderer:
         self._captions = CaptionLayer(self.shaders, self.captions)
         self._notice = NoticeLayer(self.shaders, self.captions)
         self._flat = FlatLayer(self.shaders)
+        self._ghosts = GhostTrail(self.shaders)
         self._finish = self.shaders.program("finish.frag")
         self._hold = self.shaders.program("hold.frag")
         self._held = Target(ctx)
@@ -91,7 +95,8 @@ class Renderer:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the operator should know: broken shader edits, missing letters."""
-        return (*self.shaders.errors.values(), *self._captions.notices.values())
+        pinned = (self.corner_pin.notice,) if self.corner_pin.notice else ()
+        return (*self.shaders.errors.values(), *self._captions.notices.values(), *pinned)
 
     def show_pictures(self, picture: Picture) -> None:
         """Take the generator's newest result."""
@@ -130,8 +135,10 @@ class Renderer:
         area = Rect(0, 0, *size).inset(self.config.margin * min(size))
         tiles = self._layout(view, area)
         shown = self._reflection.render(scene.blend, tiles[-1].rect.height / tiles[-1].source.height)
+        if shown is not None and scene.presence > 0.0 and view == "ghosts":
+            self._ghosts.follow(shown, self._reflection.count, scene.time_s)
         self._canvas.use()
-        self._canvas.framebuffer.clear()
+        self._canvas.framebuffer.clear(alpha=1.0)
         if shown is not None:
             if look == PLAIN:
                 self._draw_view(self._canvas, scene, view, area, tiles, shown, dt_s, light=1.0 - scene.fade)
@@ -145,7 +152,11 @@ class Renderer:
     def present(self, framebuffer: moderngl.Framebuffer) -> None:
         """Put the canvas on a screen: turned, pinned at its corners, with soft edges."""
         if self.size != (0, 0):
-            self.surface.present(self._canvas.texture, framebuffer)
+            self.surface.present(self._canvas.texture, framebuffer, self.corner_pin.corners)
+
+    def handle(self, event: str) -> bool:
+        """Take a key event of the window; returns whether it was meant for the corner-pin editor."""
+        return self.corner_pin.handle(event)
 
     def read(self, *, now: bool = False) -> NDArray[np.uint8] | None:
         """Return a finished canvas without waiting for the graphics: the one before the last.
@@ -173,8 +184,8 @@ class Renderer:
     def release(self) -> None:
         """Give every GL object back."""
         for part in (
-            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._notice, self._flat, self._reader,
-            self._held, self._stage, *self._chains.values(), self.shaders,
+            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._notice, self._flat,
+            self._reader, self._ghosts, self._held, self._stage, *self._chains.values(), self.shaders,
         ):  # fmt: skip
             if part is not None:
                 part.release()
@@ -188,10 +199,14 @@ class Renderer:
     def _layout(self, view: View, area: Rect) -> tuple[Tile, ...]:
         letters = self.captions.size * min(self.size)
         room = CAPTION_ROOM * letters if self.captions.enabled else 0.0
-        if view == "series":
-            return panels(area, max(1, self._reflection.count), room, gap=0.6 * letters)
+        if view in ("series", "strip"):
+            gap = 0.6 * letters if view == "series" else 0.0
+            return panels(area.inset(gap), max(1, self._reflection.count), room, gap)
         if view == "split":
             return pair(area, room)
+        if view == "ghosts":
+            rect = ghost_layout(area)[0]
+            return (Tile(rect, UNIT, caption_strip(rect, area, room)),)
         return (single(area, self.config.fit, room),)
 
     def _draw_view(
@@ -209,6 +224,8 @@ class Renderer:
             if scene.presence >= 1.0:
                 return
             light *= 1.0 - scene.presence
+        if view == "ghosts":
+            self._draw_ghosts(target, area, light, seed)
         if view == "split":
             self._camera.draw_crop(target, tiles[0].rect, 1.0 - light * scene.presence)
             tiles = tiles[1:]
@@ -216,6 +233,14 @@ class Renderer:
             target, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
             fade=1.0 - light, seed=seed, plain=plain, add=view == "mirror",
         )  # fmt: skip
+
+    def _draw_ghosts(self, target: Target, area: Rect, light: float, seed: float) -> None:
+        """Draw the visit's earlier moments beside the present."""
+        for age, (tile, cell) in enumerate(zip(ghost_layout(area)[1], self._ghosts.cells, strict=False)):
+            self._tiles.draw(
+                target, (tile,), self._ghosts.strip, pictures=(cell,), count=KEPT, fade=1.0 - light * DIM ** (age + 1),
+                seed=seed, plain=False,
+            )  # fmt: skip
 
     def _draw_look(
         self, chain: Chain, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture,
@@ -226,6 +251,8 @@ class Renderer:
         windows = [tile.rect for tile in tiles] if camera is None or scene.presence < 1.0 else []
         if camera is not None:
             windows.append(camera)
+        if view == "ghosts":
+            windows = [area]
         block = bounding(windows)
         shorter = min(block.width, block.height)
         scale = min(1.0, (chain.look.work_px or shorter) / shorter)
@@ -286,6 +313,7 @@ class Renderer:
         self._camera.forget()
         if self._visited:
             self._visited = False
+            self._ghosts.forget()
             for chain in self._chains.values():
                 chain.forget()
 
@@ -303,19 +331,22 @@ class Renderer:
         self._captions.draw(self.size, words, scene.caption_alpha * (1.0 - scene.fade), scene.time_s, size_px)
 
     def _draw_overlay(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
-        trouble = "\n".join(self.shaders.errors.values())
+        pinning = self.corner_pin.editing
+        trouble = self.corner_pin.help if pinning else "\n".join(self.shaders.errors.values())
         if scene.overlay is None and not trouble:
             return
         self._flat.begin(text_size(self.size))
+        if pinning:
+            draw_grid(self._flat, self.size, area)
         if scene.overlay is not None:
-            if scene.overlay.grid:
+            if scene.overlay.grid and not pinning:
                 draw_grid(self._flat, self.size, area)
             if self._camera.landmarks is not None and view in ("mirror", "split"):
                 to_canvas = self._camera.to_canvas(area, self.config.fit, tiles[0].rect if view == "split" else None)
                 draw_face(self._flat, self._camera.landmarks, self._camera.quad, to_canvas)
             if scene.overlay.values or scene.overlay.keys:
                 draw_panel(self._flat, self.size, scene.overlay, f"{view} · {scene.look}")
-        elif trouble:
+        if trouble:
             draw_notice(self._flat, self.size, trouble)
         self._flat.draw(self.size)
 

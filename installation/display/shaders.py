@@ -188,6 +188,11 @@ class ShaderLibrary:
             self._note_times()
         return self._programs[key]
 
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """Every program compiled so far."""
+        return tuple(self._programs.values())
+
     def reload_changed(self) -> bool:
         """Compile again what changed on disk; returns whether anything did.
 

@@ -30,33 +30,28 @@ _TURNS = {
 
 
 class Surface:
-    """Presents finished canvases. Corners may change while the show runs."""
+    """Presents finished canvases on screens."""
 
     def __init__(self, shaders: ShaderLibrary, config: DisplayConfig) -> None:
-        """Check the corners.
-
-        Raises:
-            ConfigError: If they are not a convex shape.
-        """
+        """Take rotation and soft edges from [display]."""
         self._ctx = shaders.ctx
         self._program = shaders.program("present.frag", "present.vert")
         self._rotation = config.rotation
         self._soft_edges = config.soft_edges
-        self.corners = [list(corner) for corner in config.corners]
-        quad_from_square(self.corners)
 
     def upright_size(self, size_px: tuple[int, int]) -> tuple[int, int]:
         """Size of the upright canvas for a screen of `size_px`."""
         return size_px if self._rotation % 180 == 0 else (size_px[1], size_px[0])
 
-    def present(self, canvas: moderngl.Texture, framebuffer: moderngl.Framebuffer) -> None:
-        """Draw the canvas on a screen's framebuffer."""
-        framebuffer.use()
-        self._ctx.viewport = (0, 0, *framebuffer.size)
+    def present(
+        self, canvas: moderngl.Texture, framebuffer: moderngl.Framebuffer, corners: Sequence[Sequence[float]]
+    ) -> None:
+        """Draw the canvas on a screen's framebuffer, its corners where `corners` says."""
+        framebuffer.use()  # with its viewport, which is the whole screen; its `size` may be out of date
         framebuffer.clear()
         self._program.draw(
             u_canvas=canvas,
-            u_screen_from_canvas=tuple(screen_from_canvas(self._rotation, self.corners).T.ravel()),
+            u_screen_from_canvas=tuple(screen_from_canvas(self._rotation, corners).T.ravel()),
             u_edges=self._soft_edges,
         )
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 import moderngl
 
 
+def unbind(framebuffer: moderngl.Framebuffer) -> None:
+    """Bind the default framebuffer if this one is bound.
+
+    Whatever moderngl makes next binds the last framebuffer again; if that is gone by then, OpenGL reports an error.
+    """
+    if framebuffer.ctx.fbo is framebuffer:
+        framebuffer.ctx.detect_framebuffer(0).use()
+
+
 class Target:
     """One framebuffer with one texture. Owned by whoever draws into it."""
 
@@ -59,6 +68,8 @@ class Target:
 
     def release(self) -> None:
         """Give texture and framebuffer back."""
+        if self._framebuffer is not None:
+            unbind(self._framebuffer)
         for thing in (self._framebuffer, self._texture):
             if thing is not None:
                 thing.release()

@@ -5,12 +5,17 @@ Two passes: rows at the picture's width, which is small, then columns straight o
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import moderngl
 
 from installation.display.config import DisplayConfig
 from installation.display.layout import Rect, Tile
 from installation.display.shaders import ShaderLibrary
 from installation.display.targets import Target
+
+KEPT_SIZES = 4
+"""Sizes of tiles kept ready: two views of two sizes each."""
 
 
 class TilePainter:
@@ -21,7 +26,7 @@ class TilePainter:
         self._config = config
         self._rows_program = shaders.program("enlarge_rows.frag")
         self._program = shaders.program("picture.frag")
-        self._rows = Target(self._ctx, "f2", smooth=False)
+        self._rows: OrderedDict[tuple[int, int], Target] = OrderedDict()
 
     def draw(
         self, canvas: Target, tiles: tuple[Tile, ...], shown: moderngl.Texture, *,
@@ -42,8 +47,8 @@ class TilePainter:
         """
         config = self._config
         source = tiles[0].source
-        self._rows.resize((shown.width, int(tiles[0].rect.height)))
-        self._rows.use()
+        rows = self._rows_of((shown.width, int(tiles[0].rect.height)))
+        rows.use()
         self._rows_program.draw(
             u_picture=shown, u_sharpness=config.sharpness, u_source=(0.0, source.y, 1.0, source.height)
         )
@@ -53,7 +58,7 @@ class TilePainter:
             self._ctx.blend_func = moderngl.ONE, moderngl.ONE
         columns = shown.width // count
         self._program.set(
-            u_rows=self._rows.texture,
+            u_rows=rows.texture,
             u_sharpness=config.sharpness,
             u_grain=config.grain if plain else 0.0,
             u_grain_px=max(1.0, round(min(canvas.size) / 1080)),
@@ -73,7 +78,19 @@ class TilePainter:
 
     def release(self) -> None:
         """Give the textures back."""
-        self._rows.release()
+        for target in self._rows.values():
+            target.release()
+        self._rows.clear()
+
+    def _rows_of(self, size: tuple[int, int]) -> Target:
+        """A target of this size; a view may need more than one size in each frame."""
+        if size not in self._rows:
+            while len(self._rows) >= KEPT_SIZES:
+                self._rows.popitem(last=False)[1].release()
+            self._rows[size] = Target(self._ctx, "f2", smooth=False)
+            self._rows[size].resize(size)
+        self._rows.move_to_end(size)
+        return self._rows[size]
 
 
 def parts(rect: Rect, size: tuple[float, float]) -> tuple[float, float, float, float]:

@@ -214,7 +214,8 @@ class GlfwWindow:
 
     @property
     def framebuffer(self) -> moderngl.Framebuffer | None:
-        """The window's own."""
+        """The window's own. Its viewport is the whole window as it is now; moderngl's `size` is that of the start."""
+        self._screen.viewport = (0, 0, *self.size_px)
         return self._screen
 
     @property

@@ -11,6 +11,7 @@
 //   u_line      float      0..1         0.5  look: how strong lines are
 //   u_tint      float      0..1         0.0  look: colour of the picture in the dust
 //   u_pixel     vec2       parts             chain
+//   u_unit      float      pixels            chain
 
 in vec2 v_uv;
 out vec4 frag_color;
@@ -21,12 +22,13 @@ uniform float u_depth;
 uniform float u_line;
 uniform float u_tint;
 uniform vec2 u_pixel;
+uniform float u_unit;
 
 const vec3 PAPER = vec3(0.925, 0.900, 0.850);
 const vec3 DUST = vec3(0.115, 0.105, 0.105);
 
 void main() {
-    vec2 at = v_uv / u_pixel;
+    vec2 at = v_uv / u_pixel / u_unit;
     vec3 along = stroke(texture(u_flow, v_uv).rgb);
     vec4 here = texture(u_squashed, v_uv), soft = texture(u_soft, v_uv);
     float fine = 0.0;  // smoothed along the stroke, so that lines are drawn and not dotted

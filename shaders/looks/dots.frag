@@ -7,6 +7,7 @@
 //   u_size     float      0..1         0.4  look: size of the dots
 //   u_ground   float      0..1         0.1  look: how bright the ground is
 //   u_pixel    vec2       parts             chain
+//   u_unit     float      pixels            chain
 
 in vec2 v_uv;
 out vec4 frag_color;
@@ -14,9 +15,10 @@ uniform sampler2D u_picture;
 uniform float u_size;
 uniform float u_ground;
 uniform vec2 u_pixel;
+uniform float u_unit;
 
 void main() {
-    float pitch = mix(5.0, 22.0, u_size * u_size);
+    float pitch = max(3.0, mix(3.75, 16.5, u_size * u_size) * u_unit);
     const float turn = 0.26;
     mat2 turned = mat2(cos(turn), sin(turn), -sin(turn), cos(turn));
     vec2 at = turned * (v_uv / u_pixel) / pitch;

@@ -10,6 +10,7 @@
 //   u_fine      float      0..1         0.5  look: how close the lines lie
 //   u_ink       float      0..1         0.6  look: how much is inked
 //   u_pixel     vec2       parts             chain
+//   u_unit      float      pixels            chain
 
 in vec2 v_uv;
 out vec4 frag_color;
@@ -19,6 +20,7 @@ uniform sampler2D u_flow;
 uniform float u_fine;
 uniform float u_ink;
 uniform vec2 u_pixel;
+uniform float u_unit;
 
 const vec3 PAPER = vec3(0.950, 0.930, 0.885);
 const vec3 INK = vec3(0.075, 0.080, 0.115);
@@ -39,7 +41,7 @@ void main() {
     vec3 along = stroke(texture(u_flow, v_uv).rgb);
     float fine = texture(u_squashed, v_uv).a, soft = texture(u_soft, v_uv).a;
     float dark = clamp(1.0 - fine * 1.06, 0.0, 1.0) * mix(0.55, 1.15, u_ink);
-    float spacing = mix(9.0, 4.0, u_fine);
+    float spacing = max(2.5, mix(6.75, 3.0, u_fine) * u_unit);
     float shake = 0.8 * (soft - 0.5) * 6.0 / spacing;         // forms bend the lines
     float ink = layer(at, -0.78, spacing, dark, 0.22, shake);
     ink = max(ink, layer(at, -0.32, spacing, dark, 0.44, shake));

@@ -12,6 +12,7 @@
 //   u_flow      sampler2D  tensor            smoothed structure tensor
 //   u_brush     float      0..1         0.5  look: size of the dabs
 //   u_pixel     vec2       parts             chain
+//   u_unit      float      pixels            chain
 
 in vec2 v_uv;
 out vec4 frag_color;
@@ -19,12 +20,13 @@ uniform sampler2D u_squashed;
 uniform sampler2D u_flow;
 uniform float u_brush;
 uniform vec2 u_pixel;
+uniform float u_unit;
 
 const float SHARPNESS = 6.0;  // exponent of the choice between sectors: higher is drier paint
 
 void main() {
     vec3 along = stroke(texture(u_flow, v_uv).rgb);
-    float radius = mix(2.5, 8.0, u_brush), stretch = 1.0 + 0.9 * along.z;
+    float radius = mix(2.5, 8.0, u_brush) * clamp(u_unit, 0.4, 2.0), stretch = 1.0 + 0.9 * along.z;
     mat2 ellipse = mat2(along.x, along.y, -along.y, along.x) * mat2(radius * stretch, 0.0, 0.0, radius / stretch);
     vec4 centre = texture(u_squashed, v_uv);
     vec4 total = vec4(0.0);

@@ -10,6 +10,7 @@
 //   u_canvas  float      0..1         0.4  look: how much the weave shows
 //   u_rich    float      0..1         0.4  look: saturation and depth of colour
 //   u_pixel   vec2       parts             chain
+//   u_unit    float      pixels            chain
 
 in vec2 v_uv;
 out vec4 frag_color;
@@ -19,9 +20,10 @@ uniform float u_relief;
 uniform float u_canvas;
 uniform float u_rich;
 uniform vec2 u_pixel;
+uniform float u_unit;
 
 void main() {
-    vec2 at = v_uv / u_pixel;
+    vec2 at = v_uv / u_pixel / u_unit;
     vec3 along = stroke(texture(u_flow, v_uv).rgb);
     // Bristles: noise that is long along the stroke and short across it.
     vec2 across = vec2(-along.y, along.x);

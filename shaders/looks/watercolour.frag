@@ -13,6 +13,7 @@
 //   u_grains  float      0..1         0.5  look: how rough the paper is
 //   u_border  float      0..1         0.5  look: how much paper stays bare
 //   u_pixel   vec2       parts             chain
+//   u_unit    float      pixels            chain
 //   u_aspect  float      width/height      chain
 
 in vec2 v_uv;
@@ -23,15 +24,16 @@ uniform float u_wet;
 uniform float u_grains;
 uniform float u_border;
 uniform vec2 u_pixel;
+uniform float u_unit;
 uniform float u_aspect;
 
 const vec3 PAPER = vec3(0.965, 0.950, 0.915);
 
 void main() {
-    vec2 at = v_uv / u_pixel;
+    vec2 at = v_uv / u_pixel / u_unit;
     vec2 run = vec2(value_noise(at * 0.045), value_noise(at * 0.045 + 19.0)) - 0.5;
     run += 0.4 * (vec2(value_noise(at * 0.17 + 5.0), value_noise(at * 0.17 + 31.0)) - 0.5);
-    vec2 uv = v_uv + run * u_pixel * mix(1.0, 9.0, u_wet);
+    vec2 uv = v_uv + run * u_pixel * u_unit * mix(1.0, 9.0, u_wet);
     vec4 wash = texture(u_paint, uv), soft = texture(u_soft, uv);
     float rim = abs(wash.a - soft.a);
     float height = paper_height(at * 0.45);
