@@ -6,10 +6,7 @@ are owned by the thread that opened them; the context is handed on, never kept i
 
 from __future__ import annotations
 
-import ctypes
-import logging
-import time
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import moderngl
 
@@ -36,10 +33,6 @@ KEYS_HELP = {
 """Keys as the overlay and the manual show them."""
 
 TITLE = "Machine Reflections"
-
-_HIDDEN_S = 0.01
-
-_LOG = logging.getLogger(__name__)
 
 
 class Window(Protocol):
@@ -104,7 +97,11 @@ def open_window(config: DisplayConfig, *, headless: bool = False, hidden: bool =
     Raises:
         DisplayError: If there is no screen, monitor or OpenGL 3.3; the message says which.
     """
-    return HeadlessWindow(config) if headless else GlfwWindow(config, hidden=hidden)
+    if headless:
+        return HeadlessWindow(config)
+    from installation.display.glfw_window import GlfwWindow  # loads a system library that a headless show can lack
+
+    return GlfwWindow(config, hidden=hidden)
 
 
 class HeadlessWindow:
@@ -161,225 +158,3 @@ class HeadlessWindow:
             self._closed = True
             collect(self.ctx)
             self.ctx.release()
-
-
-class GlfwWindow:
-    """A window on a monitor. Survives the monitor's unplugging and comes back to it."""
-
-    def __init__(self, config: DisplayConfig, *, hidden: bool = False) -> None:
-        import glfw  # here, because importing it loads a system library that a headless show does not need
-
-        self._glfw = glfw
-        self._config = config
-        self._events: list[Event] = []
-        self._closed = False
-        self._look_again_at = 0.0
-        self._hidden = hidden
-        errors = _GlfwErrors(glfw)
-        if not glfw.init():
-            raise DisplayError(
-                f"no screen can be reached ({errors.text}); set DISPLAY or WAYLAND_DISPLAY, or use --headless"
-            )
-        hints = {
-            glfw.CONTEXT_VERSION_MAJOR: 3, glfw.CONTEXT_VERSION_MINOR: 3,
-            glfw.OPENGL_PROFILE: glfw.OPENGL_CORE_PROFILE, glfw.OPENGL_FORWARD_COMPAT: True,
-            glfw.DEPTH_BITS: 0, glfw.STENCIL_BITS: 0, glfw.ALPHA_BITS: 0,
-            glfw.AUTO_ICONIFY: False,  # a kiosk stays up when a dialog takes the focus
-            glfw.VISIBLE: not hidden,
-        }  # fmt: skip
-        for hint, value in hints.items():
-            glfw.window_hint(hint, value)
-        self._handle = glfw.create_window(*config.size, TITLE, None, None)
-        if not self._handle:
-            glfw.terminate()
-            raise DisplayError(f"no window with OpenGL 3.3 ({errors.text}); update the graphics driver")
-        glfw.make_context_current(self._handle)
-        self.ctx = moderngl.create_context(require=330)
-        self.ctx.gc_mode = "context_gc"
-        self._screen = self.ctx.detect_framebuffer()
-        glfw.swap_interval(1 if config.vsync else 0)
-        glfw.set_input_mode(self._handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
-        glfw.set_key_callback(self._handle, self._on_key)
-        self._windowed = (
-            (*glfw.get_window_pos(self._handle), *config.size) if _can_place(glfw) else (0, 0, *config.size)
-        )
-        self._wants_fullscreen = config.fullscreen
-        self._monitor = self._find_monitor()
-        if self._monitor is None:
-            names = ", ".join(f"{index} {name!r}" for index, name in enumerate(monitor_names(glfw))) or "none at all"
-            self.close()
-            raise DisplayError(f"[display] monitor = {config.monitor!r}: not connected; connected are {names}")
-        self._place()
-        self.name = f"{_text(glfw.get_monitor_name(self._monitor))}, {self.ctx.info['GL_RENDERER']}"
-
-    @property
-    def framebuffer(self) -> moderngl.Framebuffer | None:
-        """The window's own. Its viewport is the whole window as it is now; moderngl's `size` is that of the start."""
-        self._screen.viewport = (0, 0, *self.size_px)
-        return self._screen
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """Framebuffer pixels, at least 1 x 1 (a minimised window has none); of a hidden window, what they will be."""
-        if self._hidden and self._wants_fullscreen and self._monitor is not None:
-            mode = self._glfw.get_video_mode(self._monitor)
-            return mode.size.width, mode.size.height
-        width, height = self._glfw.get_framebuffer_size(self._handle)
-        return max(1, width), max(1, height)
-
-    @property
-    def hz(self) -> float:
-        """The monitor's refresh rate, 60 if it does not say."""
-        if self._monitor is None:
-            return 60.0
-        mode = self._glfw.get_video_mode(self._monitor)
-        return float(mode.refresh_rate or 60) if mode else 60.0
-
-    @property
-    def should_close(self) -> bool:
-        """Whether the window was asked to close."""
-        return self._closed or bool(self._glfw.window_should_close(self._handle))
-
-    def poll(self) -> list[Event]:
-        """Handle the system's events; also follows the monitor when it was unplugged or came back."""
-        self._glfw.poll_events()
-        now = time.monotonic()
-        if now >= self._look_again_at:
-            self._look_again_at = now + 1.0
-            self._follow_monitor()
-        events, self._events = self._events, []
-        if "fullscreen" in events:
-            self._wants_fullscreen = not self._wants_fullscreen
-            self._place()
-        return events
-
-    def swap(self) -> None:
-        """Show the picture, then drop GL objects that Python no longer knows."""
-        if self._hidden:
-            time.sleep(_HIDDEN_S)  # under Wayland a hidden window would wait for ever
-        else:
-            self._glfw.swap_buffers(self._handle)
-        collect(self.ctx)
-
-    def reveal(self) -> None:
-        """Let a window that was opened hidden appear, where it belongs."""
-        if self._hidden:
-            self._hidden = False
-            self._glfw.show_window(self._handle)
-            self._place()
-
-    def close(self) -> None:
-        """Release context and window."""
-        if self._closed:
-            return
-        self._closed = True
-        collect(self.ctx)
-        self.ctx.release()
-        self._glfw.destroy_window(self._handle)
-        self._glfw.terminate()
-
-    def _on_key(self, _window: Any, key: int, _scancode: int, action: int, _mods: int) -> None:
-        glfw = self._glfw
-        names: dict[int, Event] = {
-            glfw.KEY_ESCAPE: "quit", glfw.KEY_Q: "quit", glfw.KEY_F: "fullscreen", glfw.KEY_V: "view",
-            glfw.KEY_T: "target", glfw.KEY_SPACE: "freeze", glfw.KEY_S: "snapshot", glfw.KEY_F1: "help",
-            glfw.KEY_G: "grid", glfw.KEY_C: "surface",
-        }  # fmt: skip
-        held: dict[int, Event] = {
-            glfw.KEY_UP: "up", glfw.KEY_DOWN: "down", glfw.KEY_LEFT: "left", glfw.KEY_RIGHT: "right",
-            glfw.KEY_TAB: "next",
-        }  # fmt: skip
-        if action == glfw.PRESS and key in names:
-            self._events.append(names[key])
-        elif action in (glfw.PRESS, glfw.REPEAT) and key in held:
-            self._events.append(held[key])
-
-    def _find_monitor(self) -> Any | None:
-        monitors = self._glfw.get_monitors()
-        index = choose_monitor(self._config.monitor, monitor_names(self._glfw))
-        return None if index is None else monitors[index]
-
-    def _follow_monitor(self) -> None:
-        """Go back to the chosen monitor when it is there again; stay where the system put us meanwhile."""
-        found = self._find_monitor()
-        known = None if self._monitor is None else _address(self._monitor)
-        if (None if found is None else _address(found)) == known:
-            return
-        self._monitor = found
-        if found is not None:
-            self._place()
-
-    def _place(self) -> None:
-        if self._hidden:
-            return  # fullscreen would show it
-        glfw, monitor = self._glfw, self._monitor
-        is_fullscreen = bool(glfw.get_window_monitor(self._handle))
-        if self._wants_fullscreen and monitor is not None:
-            if not is_fullscreen and _can_place(glfw):
-                self._windowed = (*glfw.get_window_pos(self._handle), *glfw.get_window_size(self._handle))
-            mode = glfw.get_video_mode(monitor)
-            glfw.set_window_monitor(self._handle, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
-        elif is_fullscreen:
-            glfw.set_window_monitor(self._handle, None, *self._windowed, 0)
-        elif monitor is not None and self._config.monitor != "" and _can_place(glfw):
-            x, y, width, height = glfw.get_monitor_workarea(monitor)
-            glfw.set_window_pos(
-                self._handle,
-                x + max(0, width - self._config.size[0]) // 2,
-                y + max(0, height - self._config.size[1]) // 2,
-            )
-        glfw.swap_interval(1 if self._config.vsync else 0)
-
-
-def choose_monitor(wanted: str | int, names: list[str]) -> int | None:
-    """Pick a monitor by number or by name.
-
-    Args:
-        wanted: Number from 0, a name, a part of a name in any case, or "" for the first (the primary).
-        names: Connected monitors, the primary first.
-
-    Returns:
-        Its number, or None if it is not connected. An exact name wins over a part of one.
-    """
-    if isinstance(wanted, int):
-        return wanted if 0 <= wanted < len(names) else None
-    if not wanted:
-        return 0 if names else None
-    folded = [name.casefold() for name in names]
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
-    return next((index for index, name in enumerate(folded) if wanted.casefold() in name), None)
-
-
-def monitor_names(glfw: Any) -> list[str]:
-    """Names of the connected monitors, the primary first."""
-    return [_text(glfw.get_monitor_name(monitor)) for monitor in glfw.get_monitors()]
-
-
-def _text(name: bytes | str | None) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name or "unnamed monitor"
-
-
-def _address(pointer: Any) -> int | None:
-    return ctypes.cast(pointer, ctypes.c_void_p).value
-
-
-def _can_place(glfw: Any) -> bool:
-    """Wayland does not tell windows where they are, nor lets them choose."""
-    return not hasattr(glfw, "get_platform") or glfw.get_platform() != glfw.PLATFORM_WAYLAND
-
-
-class _GlfwErrors:
-    """Keeps what glfw says, and logs it, instead of its Python warnings."""
-
-    def __init__(self, glfw: Any) -> None:
-        self._said: list[str] = []
-        glfw.set_error_callback(self._hear)
-
-    def _hear(self, _code: int, words: bytes | str) -> None:
-        self._said = [*self._said[-3:], _text(words)]
-        _LOG.warning("glfw: %s", _text(words))
-
-    @property
-    def text(self) -> str:
-        return "; ".join(self._said) or "no reason given"

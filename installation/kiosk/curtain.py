@@ -140,7 +140,8 @@ class CurtainWindow:
         import glfw
         import moderngl
 
-        from installation.display.window import TITLE, choose_monitor, monitor_names
+        from installation.display.monitors import choose_monitor, monitor_names
+        from installation.display.window import TITLE
 
         self._glfw, self._display = glfw, display
         if not glfw.init():

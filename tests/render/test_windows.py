@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from installation.display.config import DisplayConfig
+from installation.display.monitors import choose_monitor
 from installation.display.scene import Scene
 from installation.display.surface_editor import STEP, SurfaceEditor, read_corners
-from installation.display.window import choose_monitor
 from installation.errors import ConfigError
 
 MONITORS = ["eDP-1", "HDMI-1", "HDMI-10", "Dell U2720Q"]
