@@ -144,6 +144,7 @@ def _make(name: str, options: BackendOptions) -> Backend | str:
         make = getattr(importlib.import_module(module), attribute)
         backend: Backend = make(options.device, options.threads) if name == "openvino" else make()
     except ImportError as error:
-        return f"{name}: the package {error.name} is not installed"
+        missing = f"the package {error.name} is not installed" if error.name else f"it does not load ({error})"
+        return f"{name}: {missing}"
     why = backend.unavailable()
     return backend if why is None else f"{name}: {why}"
