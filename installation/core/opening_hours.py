@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _DAY_MINUTES = 24 * 60
+_SOON_DAYS = 12  # most houses open and close within a week
 _HORIZON_DAYS = 400  # exceptions are seldom written further ahead than a season
 
 
@@ -90,14 +91,12 @@ class OpeningHours:
         instant = at.astimezone(UTC)
         now_open = self.is_open(instant)
         first = instant.astimezone(self.zone).date() - timedelta(days=2)
-        edges = sorted(
-            edge
-            for k in range(_HORIZON_DAYS)
-            for pair in self.instants(first + timedelta(days=k))
-            for edge in pair
-            if edge > instant
-        )
-        return next((edge for edge in edges if self.is_open(edge) != now_open), None)
+        for days in (_SOON_DAYS, _HORIZON_DAYS):
+            pairs = (pair for k in range(days) for pair in self.instants(first + timedelta(days=k)))
+            for edge in sorted(edge for pair in pairs for edge in pair if edge > instant):
+                if self.is_open(edge) != now_open:
+                    return edge
+        return None
 
     def _instant(self, day: date, minutes: int, *, fold: int) -> datetime:
         days, minutes = divmod(minutes, _DAY_MINUTES)

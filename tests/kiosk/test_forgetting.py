@@ -115,7 +115,7 @@ def until(condition):
 def test_a_face_that_has_gone_is_in_no_buffer_of_the_eye_and_a_wiped_slot_holds_nothing():
     camera, faces = CameraConfig(max_side_px=320), FacesConfig()
     slot = SharedSlot(eye_fields(128, camera.max_side_px))
-    stop, film = StopFlag(CONTEXT), Loopback(VISITOR_CLIP, pictures=300)
+    stop, film = StopFlag(CONTEXT), Loopback(VISITOR_CLIP, pictures=30)
     arguments = (slot.layout, camera, faces, film.url, 128, stop, Heartbeat(CONTEXT))
     eye = CONTEXT.Process(target=run_eye, args=arguments)
     eye.start()

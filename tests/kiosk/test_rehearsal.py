@@ -1,0 +1,62 @@
+"""A whole kiosk with the pack that ships: its show is killed, comes back, and leaves nothing behind."""
+
+import signal
+
+import pytest
+
+from installation.errors import MirrorError
+from installation.kiosk.faults import FAULTS
+from installation.kiosk.growth import GrowthWatch, slope_per_hour
+from installation.kiosk.loopback import Mood
+from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
+from installation.kiosk.rehearse_cli import _duration
+
+PATIENCE_S = 90.0
+
+
+def test_a_killed_show_comes_back_and_a_closed_camera_does_not_stop_it():
+    rehearsal = Rehearsal(RehearsalOptions(headless=True))
+    with rehearsal:
+        first = rehearsal.pid("show")
+        rehearsal.signal("show", signal.SIGKILL)
+        assert rehearsal.wait_well(PATIENCE_S, with_face=True) is not None, rehearsal.log_tail()
+        assert rehearsal.pid("show") != first
+        assert rehearsal.facts()["restarts"]["show"] == 1
+        rehearsal.camera.mood = Mood.GONE
+        while rehearsal.facts()["camera"]["state"] == "live":
+            pass
+        facts = rehearsal.facts()
+        assert (facts["ok"], facts["drawing"], facts["mode"]) == (False, True, "show")
+        rehearsal.camera.mood = Mood.LIVE
+        assert rehearsal.wait_well(PATIENCE_S) is not None, rehearsal.log_tail()
+        with pytest.raises(MirrorError, match="no process 'docent'"):
+            rehearsal.pid("docent")
+    assert rehearsal.left == []
+
+
+def test_faults_have_names_of_their_own():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_growth_is_a_slope_that_one_jump_does_not_bend():
+    steady = [(float(t), 100.0 + t / 3600.0) for t in range(0, 7200, 10)]
+    assert slope_per_hour(steady) == pytest.approx(1.0, abs=0.01)
+    jump = [(t, value + (50.0 if 3000 < t < 3100 else 0.0)) for t, value in steady]
+    assert slope_per_hour(jump) == pytest.approx(1.0, abs=0.05)
+    assert slope_per_hour(steady[:3]) == 0.0
+
+
+def test_growth_after_warm_up_is_told_by_process_in_bounded_memory():
+    watch = GrowthWatch(warm_up_s=100.0)
+    for second in range(20_000):
+        watch.sample(float(second), {"show": (300.0 if second > 100 else second * 3.0, 20, 16)})
+    figures = watch.figures()["show"]
+    assert figures["rss_mb"] == [300.0, 300.0]
+    assert figures["slope_mb_per_h"] == 0.0
+    assert watch.total_slope_mb_per_h() == 0.0
+    assert "show" in watch.table()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("10min", 600.0), ("1.5h", 5400.0)])
+def test_times_are_read(text, seconds):
+    assert _duration(text) == seconds
