@@ -17,24 +17,20 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.display.camera_layer import CameraLayer
 from installation.display.captions import CaptionLayer
 from installation.display.capture import FrameReader
-from installation.display.chain import STYLE_PICTURE, Chain
+from installation.display.composition import Composition
 from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
-from installation.display.ghosts import DIM, KEPT, GhostTrail, ghost_layout
-from installation.display.layout import UNIT, Rect, Tile, bounding, caption_strip, pair, panels, single
-from installation.display.looks import PLAIN, load_looks, look_files
+from installation.display.layout import Rect, Tile
 from installation.display.notice import NoticeLayer
 from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
-from installation.display.reflection import SRGB8_ALPHA8, Reflection
+from installation.display.reflection import Reflection
 from installation.display.scene import Picture, Scene, View
 from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
 from installation.display.surface import Surface
 from installation.display.surface_editor import SurfaceEditor
 from installation.display.targets import Target
-from installation.display.tiles import TilePainter, parts
 
 CAPTION_ROOM = 2.4
 """Height kept for a caption, in letter sizes."""
@@ -65,21 +61,14 @@ class Renderer:
         self.corner_pin = SurfaceEditor(config.corners, config.surface_file)
         self._canvas = Target(ctx)
         self._reflection = Reflection(self.shaders)
-        self._camera = CameraLayer(self.shaders, config)
-        self._tiles = TilePainter(self.shaders, config)
+        self._composition = Composition(self.shaders, config, self._reflection)
         self._captions = CaptionLayer(self.shaders, self.captions)
         self._notice = NoticeLayer(self.shaders, self.captions)
         self._flat = FlatLayer(self.shaders)
-        self._ghosts = GhostTrail(self.shaders)
-        self._finish = self.shaders.program("finish.frag")
         self._hold = self.shaders.program("hold.frag")
         self._held = Target(ctx)
-        self._stage = Target(ctx, internal_format=SRGB8_ALPHA8)
-        self._looks = load_looks(config)
-        self._chains: dict[str, Chain] = {}
         self._shown_as: tuple[str, str] | None = None
         self._changed_at_s = -1e9
-        self._visited = False
         self._reader: FrameReader | None = None
         self._read_last: NDArray[np.uint8] | None = None
         self._drawn = self._read_at = 0
@@ -96,13 +85,24 @@ class Renderer:
     def notices(self) -> tuple[str, ...]:
         """What the operator should know: broken shader edits, missing letters."""
         pinned = (self.corner_pin.notice,) if self.corner_pin.notice else ()
-        return (*self.shaders.errors.values(), *self._captions.notices.values(), *pinned)
+        return (*self._trouble, *self._captions.notices.values(), *pinned)
+
+    @property
+    def _trouble(self) -> tuple[str, ...]:
+        return (*self.shaders.errors.values(), *self._composition.failures.values())
+
+    def rehearse(self) -> None:
+        """Make every look ready, for a check before doors.
+
+        Raises:
+            MirrorError: With every look's problem.
+        """
+        self._composition.rehearse()
 
     def show_pictures(self, picture: Picture) -> None:
         """Take the generator's newest result."""
         self._reflection.upload(picture)
-        if self._shown_as is not None and self._shown_as[1] in self._chains:
-            self._chains[self._shown_as[1]].see(self._reflection.newest_rgb)
+        self._composition.see()
 
     def show_camera(
         self,
@@ -119,7 +119,7 @@ class Renderer:
             landmarks: (478, 3) camera pixels, or None for nobody.
             quad: (4, 2) crop corners in camera pixels, top-left, bottom-left, bottom-right, top-right, or None.
         """
-        self._camera.update(camera_rgb, size_wh, landmarks, quad, self._reflection)
+        self._composition.camera.update(camera_rgb, size_wh, landmarks, quad, self._reflection)
 
     def draw(self, scene: Scene, window_size: tuple[int, int]) -> None:
         """Draw a scene on the canvas for a screen of `window_size` framebuffer pixels."""
@@ -128,22 +128,18 @@ class Renderer:
         self._last_time_s = scene.time_s
         self._reload(scene.time_s)
         size = self.surface.upright_size(window_size)
-        view, look = self._view(scene), scene.look if scene.look in self._looks else PLAIN
+        view, look = self._composition.view(scene), self._composition.look(scene)
         self._hold_last(size, "mirror" if scene.view == "mirror" else view, look, scene)
         self._canvas.resize(size)
-        self._forget_visitor(scene)
+        self._composition.forget_visitor(scene)
         area = Rect(0, 0, *size).inset(self.config.margin * min(size))
-        tiles = self._layout(view, area)
+        letters = self.captions.size * min(size)
+        tiles = self._composition.layout(view, area, letters, CAPTION_ROOM * letters if self.captions.enabled else 0.0)
         shown = self._reflection.render(scene.blend, tiles[-1].rect.height / tiles[-1].source.height)
-        if shown is not None and scene.presence > 0.0 and view == "ghosts":
-            self._ghosts.follow(shown, self._reflection.count, scene.time_s)
         self._canvas.use()
         self._canvas.framebuffer.clear(alpha=1.0)
         if shown is not None:
-            if look == PLAIN:
-                self._draw_view(self._canvas, scene, view, area, tiles, shown, dt_s, light=1.0 - scene.fade)
-            else:
-                self._draw_look(self._chain(look), scene, view, area, tiles, shown, dt_s)
+            self._composition.draw(self._canvas, scene, view, area, tiles, shown, dt_s)
             self._draw_captions(scene, view, area, tiles)
         self._fade_held(scene)
         self._notice.draw(size, area, scene.notice, scene.notice_alpha * (1.0 - scene.fade))
@@ -184,108 +180,11 @@ class Renderer:
     def release(self) -> None:
         """Give every GL object back."""
         for part in (
-            self._canvas, self._reflection, self._camera, self._tiles, self._captions, self._notice, self._flat,
-            self._reader, self._ghosts, self._held, self._stage, *self._chains.values(), self.shaders,
+            self._canvas, self._reflection, self._composition, self._captions, self._notice, self._flat, self._reader,
+            self._held, self.shaders,
         ):  # fmt: skip
             if part is not None:
                 part.release()
-
-    def _view(self, scene: Scene) -> View:
-        """The view that can be shown now: those with a camera picture need one, and somebody."""
-        if scene.view in ("mirror", "split") and not (self._camera.ready and scene.presence > 0.0):
-            return "portrait"
-        return scene.view
-
-    def _layout(self, view: View, area: Rect) -> tuple[Tile, ...]:
-        letters = self.captions.size * min(self.size)
-        room = CAPTION_ROOM * letters if self.captions.enabled else 0.0
-        if view in ("series", "strip"):
-            gap = 0.6 * letters if view == "series" else 0.0
-            return panels(area.inset(gap), max(1, self._reflection.count), room, gap)
-        if view == "split":
-            return pair(area, room)
-        if view == "ghosts":
-            rect = ghost_layout(area)[0]
-            return (Tile(rect, UNIT, caption_strip(rect, area, room)),)
-        return (single(area, self.config.fit, room),)
-
-    def _draw_view(
-        self, target: Target, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture,
-        dt_s: float, *, light: float, plain: bool = True,
-    ) -> None:  # fmt: skip
-        """Draw a view's pictures, with the plain look's grain if `plain`, dimmed to `light`."""
-        count, seed = self._reflection.count, _seed(scene)
-        if view == "mirror":
-            # Presence opens the camera picture over the portrait; the weights add up to one, so nothing shines through.
-            self._camera.draw_mirror(
-                target, area, self.config.fit, shown, count=count, fade=1.0 - light * scene.presence,
-                grain=self.config.grain, seed=seed, dt_s=dt_s,
-            )  # fmt: skip
-            if scene.presence >= 1.0:
-                return
-            light *= 1.0 - scene.presence
-        if view == "ghosts":
-            self._draw_ghosts(target, area, light, seed)
-        if view == "split":
-            self._camera.draw_crop(target, tiles[0].rect, 1.0 - light * scene.presence)
-            tiles = tiles[1:]
-        self._tiles.draw(
-            target, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
-            fade=1.0 - light, seed=seed, plain=plain, add=view == "mirror",
-        )  # fmt: skip
-
-    def _draw_ghosts(self, target: Target, area: Rect, light: float, seed: float) -> None:
-        """Draw the visit's earlier moments beside the present."""
-        for age, (tile, cell) in enumerate(zip(ghost_layout(area)[1], self._ghosts.cells, strict=False)):
-            self._tiles.draw(
-                target, (tile,), self._ghosts.strip, pictures=(cell,), count=KEPT, fade=1.0 - light * DIM ** (age + 1),
-                seed=seed, plain=False,
-            )  # fmt: skip
-
-    def _draw_look(
-        self, chain: Chain, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...], shown: moderngl.Texture,
-        dt_s: float,
-    ) -> None:  # fmt: skip
-        """Draw a view at the look's working size, run the look over it, and enlarge the result onto the canvas."""
-        camera = self._camera.place(area, self.config.fit)[0] if view == "mirror" else None
-        windows = [tile.rect for tile in tiles] if camera is None or scene.presence < 1.0 else []
-        if camera is not None:
-            windows.append(camera)
-        if view == "ghosts":
-            windows = [area]
-        block = bounding(windows)
-        shorter = min(block.width, block.height)
-        scale = min(1.0, (chain.look.work_px or shorter) / shorter)
-        self._stage.resize((max(1, round(block.width * scale)), max(1, round(block.height * scale))))
-        self._stage.use()
-        self._stage.framebuffer.clear()
-        tiles = tuple(tile.within(block, scale) for tile in tiles)
-        area = area.within(block, scale)
-        self._draw_view(self._stage, scene, view, area, tiles, shown, dt_s, light=1.0, plain=False)
-        made = chain.run(
-            self._stage.texture, time_s=scene.time_s, presence=scene.presence, controls=scene.uniforms,
-            frozen=scene.freeze,
-        )  # fmt: skip
-        self._canvas.use()
-        finish = chain.look.finish
-        self._finish.set(
-            u_picture=made, u_sharpness=finish.sharpness if scale < 1.0 else 0.0, u_grain=finish.grain,
-            u_grain_px=max(1.0, round(min(self.size) / 1080)), u_vignette=finish.vignette, u_fade=scene.fade,
-            u_seed=_seed(scene),
-        )  # fmt: skip
-        for window in [block] if camera is not None else windows:
-            source = parts(Rect(window.x - block.x, window.y - block.y, window.width, window.height), block.size)
-            self._finish.draw(u_rect=parts(window, self.size), u_source=source)
-
-    def _chain(self, look: str) -> Chain:
-        """The look's chain; compiled the first time, which the cross-fade covers."""
-        if look not in self._chains:
-            style = Path(self.config.style_picture) if self.config.style_picture else STYLE_PICTURE
-            folder = look_files(self.config)[look].parent
-            self._chains[look] = Chain(look, self._looks[look], self.shaders, folder, style)
-            if self._reflection.resolution:
-                self._chains[look].see(self._reflection.newest_rgb)
-        return self._chains[look]
 
     def _hold_last(self, size: tuple[int, int], view: str, look: str, scene: Scene) -> None:
         """When view or look change, keep what is on the canvas, to fade out over what comes."""
@@ -305,18 +204,6 @@ class Renderer:
         self._hold.draw(u_held=self._held.texture, u_alpha=1.0 - x * x * (3.0 - 2.0 * x))
         self.ctx.enable_only(moderngl.NOTHING)
 
-    def _forget_visitor(self, scene: Scene) -> None:
-        """When a visitor is gone, nothing of them stays: no camera picture, no trail, no held canvas."""
-        if scene.presence > 0.0:
-            self._visited = True
-            return
-        self._camera.forget()
-        if self._visited:
-            self._visited = False
-            self._ghosts.forget()
-            for chain in self._chains.values():
-                chain.forget()
-
     def _draw_captions(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
         places = [tile.caption for tile in (tiles[1:] if view == "split" else tiles)]
         if len(scene.captions) < len(places):
@@ -332,7 +219,7 @@ class Renderer:
 
     def _draw_overlay(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
         pinning = self.corner_pin.editing
-        trouble = self.corner_pin.help if pinning else "\n".join(self.shaders.errors.values())
+        trouble = self.corner_pin.help if pinning else "\n".join(self._trouble)
         if scene.overlay is None and not trouble:
             return
         self._flat.begin(text_size(self.size))
@@ -341,9 +228,10 @@ class Renderer:
         if scene.overlay is not None:
             if scene.overlay.grid and not pinning:
                 draw_grid(self._flat, self.size, area)
-            if self._camera.landmarks is not None and view in ("mirror", "split"):
-                to_canvas = self._camera.to_canvas(area, self.config.fit, tiles[0].rect if view == "split" else None)
-                draw_face(self._flat, self._camera.landmarks, self._camera.quad, to_canvas)
+            camera = self._composition.camera
+            if camera.landmarks is not None and view in ("mirror", "split"):
+                to_canvas = camera.to_canvas(area, self.config.fit, tiles[0].rect if view == "split" else None)
+                draw_face(self._flat, camera.landmarks, camera.quad, to_canvas)
             if scene.overlay.values or scene.overlay.keys:
                 draw_panel(self._flat, self.size, scene.overlay, f"{view} · {scene.look}")
         if trouble:
@@ -354,8 +242,3 @@ class Renderer:
         if self.config.hot_reload and time_s >= self._reload_at_s:
             self._reload_at_s = time_s + _RELOAD_EVERY_S
             self.shaders.reload_changed()
-
-
-def _seed(scene: Scene) -> float:
-    """A number that differs from frame to frame and stays small, for hashes in single precision."""
-    return 0.0 if scene.freeze else float(int(scene.time_s * 24.0) % 997)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from installation.core.controls import control_table
 from installation.display.colour_table import (
@@ -19,7 +20,8 @@ from installation.display.colour_table import (
 from installation.display.config import DisplayConfig
 from installation.display.look_file import BUILT_IN, read_look
 from installation.display.looks import PLAIN, load_looks, look_controls, look_files, look_names
-from installation.errors import ConfigError
+from installation.display.scene import Scene
+from installation.errors import ConfigError, MirrorError
 
 GOOD = """
 title = "Test"
@@ -188,3 +190,46 @@ def test_a_style_picture_that_is_none_is_refused(tmp_path):
     (tmp_path / "style.jpg").write_text("no picture")
     with pytest.raises(ConfigError, match="style picture"):
         Palette.read(tmp_path / "style.jpg")
+
+
+BROKEN = """
+title = "Broken"
+help = "A look for a test."
+lut = "broken.cube"
+[[pass]]
+shader = "lut.frag"
+output = "picture"
+inputs = { u_picture = "source", u_lut = "lut" }
+uniforms = { u_amount = 1.0 }
+"""
+
+
+def test_a_look_that_cannot_be_made_is_told_while_the_show_goes_on_plain(tmp_path, make_renderer, face_picture, shot):
+    (tmp_path / "broken.toml").write_text(BROKEN)
+    (tmp_path / "broken.cube").write_text("no table")
+    renderer = make_renderer(looks_folder=str(tmp_path))
+    renderer.show_pictures(face_picture())
+    plain = shot(renderer, Scene(freeze=True))
+    broken = shot(renderer, Scene(look="broken", freeze=True))
+    assert np.array_equal(broken[:120], plain[:120])
+    assert "broken.cube:1" in renderer.notices[0]
+    with pytest.raises(MirrorError, match=r"look broken: broken\.cube:1"):
+        renderer.rehearse()
+
+
+def test_all_built_in_looks_stand_a_rehearsal(make_renderer):
+    make_renderer().rehearse()
+
+
+def test_a_style_picture_gives_its_colours(tmp_path, make_renderer, face_picture, shot):
+    """A blue painting makes a bluer portrait than an orange one; the lightness stays near."""
+    means = []
+    for name, colour in (("blue", (40, 70, 170)), ("orange", (200, 120, 40))):
+        noise = np.random.default_rng(0).normal(0, 12, (32, 32, 3))
+        Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(tmp_path / f"{name}.png")
+        renderer = make_renderer(style_picture=str(tmp_path / f"{name}.png"))
+        renderer.show_pictures(face_picture())
+        canvas = shot(renderer, Scene(look="palette", freeze=True))
+        means.append(canvas[40:140, 110:210, :3].mean(axis=(0, 1)))
+    assert means[0][2] - means[0][0] > means[1][2] - means[1][0] + 40
+    assert means[0].mean() == pytest.approx(means[1].mean(), rel=0.35)
