@@ -46,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_pack(look)
     show = commands.add_parser("show", help="which axes a word pulled, and by how much")
     show.add_argument("names", nargs="+", metavar="NAME", help="targets of the pack")
-    show.add_argument(
-        "--chart", type=Path, metavar="DIR", help="where to write <name>.png; the pack's targets/ if not given"
-    )
+    show.add_argument("--chart", type=Path, default=Path("."), metavar="DIR", help="where to write <name>.png (here)")
     show.add_argument("--no-chart", action="store_true", help="text only")
     _add_pack(show)
     sheet = commands.add_parser("sheet", help="draw the targets, and visitors on their way to them")

@@ -55,8 +55,7 @@ def show(options: argparse.Namespace) -> int:
             rows = rows_of(target, named)
             print(describe(target, rows))
             if not options.no_chart:
-                folder = options.chart or pack.path / "targets"
-                path = folder / f"{target.name}.png"
+                path = options.chart / f"{target.name}.png"
                 save_picture(draw_chart(target, rows), path)
                 print(f"  chart: {path}")
     return 0
