@@ -1,4 +1,4 @@
-"""`mirror models list | show | import | verify | train`: the packs, and how they come in.
+"""`mirror models list | show | import | build | verify | train`: the packs, and how they come in.
 
 Only the parser and the short commands are here; the heavy work is imported when it is asked for. To add a command: a
 function that takes the arguments behind its name and returns the exit code, and a row in `COMMANDS`.
@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from engines.runtime.backends import PARTS
 from engines.runtime.manifest import Manifest, read_manifest
-from engines.runtime.pack import DEFAULT_PACK
+from engines.runtime.pack import DEFAULT_PACK, load_pack
 from engines.runtime.targets import list_targets
 from installation.errors import EngineError, MirrorError, MissingExtra
 from installation.runtime.lazy import call
+from installation.runtime.progress import Progress
 
 PACKS = DEFAULT_PACK.parent
 """Where packs live that the configuration may call by name."""
@@ -123,6 +125,24 @@ def import_files(arguments: Sequence[str]) -> int:
     return 0
 
 
+def build(arguments: Sequence[str]) -> int:
+    """Compile and check every engine of a pack ahead of time, so that the doors open at once."""
+    parser = argparse.ArgumentParser(prog="mirror models build", description="Compile a pack before the doors open.")
+    parser.add_argument("pack", nargs="?", default="default", help="a folder, or a name in engines/packs (default)")
+    parser.add_argument("--backend", default="auto", help="auto, tensorrt, cuda, openvino or torch")
+    options = parser.parse_args(arguments)
+    with load_pack(pack_folder(options.pack), options.backend, announce=lambda text: print(text, flush=True)) as pack:
+        parts = [part for part in PARTS if f"{part}.onnx" in pack.manifest.files]
+        work = [(part, batch) for part in parts for batch in sorted({1, *pack.manifest.batches})]
+        with Progress(len(work), "building") as progress:
+            for part, batch in work:
+                pack.engine(part, batch)
+                progress.advance(1, f"{part} (batch {batch})")
+        proof = "each gives the golden vectors" if (pack.path / "golden.npz").is_file() else "without golden vectors"
+        print(f"{pack.name}: {len(work)} engines ready on {pack.backend.name}, {proof}")
+    return 0
+
+
 def verify(arguments: Sequence[str]) -> int:
     """Compare a pack's networks on every back-end with its golden vectors; measure a portrait pack as well."""
     parser = argparse.ArgumentParser(prog="mirror models verify", description="Does a pack draw what it should?")
@@ -156,6 +176,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "list": (list_packs, "the packs that are here"),
     "show": (show, "what a pack is and where it came from"),
     "import": (import_files, "bring in public weights, directions, projected latents"),
+    "build": (build, "compile and check every engine before the doors open"),
     "verify": (verify, "compare every back-end with the pack's golden vectors"),
     "train": (train, "make the default pack: render, train, write"),
 }

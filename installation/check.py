@@ -80,7 +80,9 @@ def check_pack(config: Config, name: str | None) -> str:
     from engines.runtime import load_pack
     from engines.runtime.paths import find_pack
 
-    with load_pack(find_pack(name or config.engine.pack), config.engine.backend) as pack:
+    with load_pack(
+        find_pack(name or config.engine.pack), config.engine.backend, options=config.engine.options()
+    ) as pack:
         rng = np.random.default_rng(0)
         w_plus = pack.map(rng.normal(size=(1, pack.manifest.z_dim)).astype(np.float32))
         picture = pack.synthesize(w_plus)
@@ -112,6 +114,7 @@ def check_display(config: Config) -> str:
     window = open_window(config.display, headless=not has_screen())
     try:
         renderer = Renderer(window.ctx, config.display, config.captions)
+        renderer.rehearse()
         renderer.release()
         return f"{window.name}, {window.size_px[0]}x{window.size_px[1]}"
     finally:

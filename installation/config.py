@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from engines.runtime.backends import BackendOptions
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.instrument_config import (
@@ -42,7 +43,15 @@ class EngineConfig(Section):
     pack: str = Field(
         "default", min_length=1, description="Name of a pack in engines/packs, or a path to a pack folder."
     )
-    backend: str = Field("auto", description="auto, openvino or torch: what runs the networks.")
+    backend: str = Field(
+        "auto",
+        description="What runs the networks: tensorrt, cuda, openvino or torch. auto takes the fastest of the first "
+        "three that runs here, and the next one when it fails.",
+    )
+    device: str = Field(
+        "CPU", pattern=r"^[A-Z]+(\.\d+)?$", description="Where OpenVINO runs: CPU, GPU (Intel), GPU.1 or NPU."
+    )
+    threads: int = Field(2, ge=1, le=64, description="CPU threads of OpenVINO; not more than the machine has cores.")
     rate_hz: float = Field(30.0, ge=1, le=240, description="Most reflections drawn per second, in Hz.")
     psi: float = Field(
         0.7, ge=0, le=1, description="Truncation psi of the attract walk: 0 the mean face, 1 untruncated."
@@ -54,6 +63,10 @@ class EngineConfig(Section):
     smoothing_s: float = Field(
         0.06, ge=0, le=2, description="Half-life of the smoothing of the visitor's W+, in seconds."
     )
+
+    def options(self) -> BackendOptions:
+        """What the back-ends are told."""
+        return BackendOptions(self.device, self.threads)
 
 
 class VisitConfig(Section):

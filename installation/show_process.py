@@ -67,7 +67,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
     """Build from the bottom up, run, and take down in reverse order, whatever happens."""
     config, options = task.config, task.options
     with ExitStack() as stack:
-        pack = load_pack(task.pack, config.engine.backend)
+        pack = load_pack(task.pack, config.engine.backend, options=config.engine.options())
         targets = _series_targets(config, pack)
         instrument = Instrument(_table(config, pack), hold_s=config.osc.hold_s, now=time.monotonic())
         _demand(instrument, "/mirror/view", options.view or config.display.view)

@@ -69,7 +69,7 @@ class TorchBackend:
         """Build a part; engines of several batch sizes share its weights."""
         key = (pack, part)
         if key not in self._networks:
-            network = _build(pack, part)
+            network = build_network(pack, part)
             network.module.to(self.device).eval().requires_grad_(False)
             self._networks[key] = network
         return TorchEngine(self._networks[key], batch, self.device)
@@ -107,7 +107,12 @@ class TorchEngine:
         self._module = None
 
 
-def _build(pack: Path, part: str) -> Network:
+def build_network(pack: Path, part: str) -> Network:
+    """Rebuild a part of a pack from its weights, on the CPU in float32.
+
+    Raises:
+        EngineError: If PyTorch does not know its architecture, or the weights are missing or of another network.
+    """
     manifest = read_manifest(pack)
     record = manifest.architecture.get("generator" if part == "mapping" else part)
     kind = record.get("kind") if isinstance(record, dict) else None
