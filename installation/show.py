@@ -311,6 +311,8 @@ class Show:
     def _handle_keys(self, now: float) -> None:
         snapshot = self._instrument.snapshot
         for event in self._window.poll():
+            if self._renderer.handle(event):
+                continue  # the corner-pin editor's
             if event == "quit":
                 self._quit = self._steward is None  # a kiosk is not left by a key
             elif event == "view":
@@ -344,4 +346,5 @@ class Show:
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()
-        return OverlayData(stages, values, KEYS_HELP, self._notice, self._meters(now), self._grid)
+        notice = "\n".join(line for line in (self._notice, *self._renderer.notices) if line)
+        return OverlayData(stages, values, KEYS_HELP, notice, self._meters(now), self._grid)
