@@ -10,7 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
+import psutil
 import pytest
 
 from installation.config import load_config
@@ -22,7 +24,7 @@ LIMIT_S = 90.0
 class Kiosk:
     """A kiosk in a process of its own."""
 
-    def __init__(self, folder, text="", *options, acknowledged=True) -> None:
+    def __init__(self, folder, text="", *options, acknowledged=True, environment=None) -> None:
         self.config = folder / "config.toml"
         head = f'[kiosk]\nstate_folder = "{folder}/state"\n[health]\nport = 0\n[osc]\nenabled = false\n'
         self.config.write_text(head + text)
@@ -40,7 +42,8 @@ class Kiosk:
             str(self.config),
             *options,
         ]
-        environment = {**os.environ, "MIRROR_CACHE": str(folder / "cache"), "MIRROR_STATE": str(folder / "state")}
+        environment = {**os.environ, **(environment or {}), "MIRROR_CACHE": str(folder / "cache")}
+        environment["MIRROR_STATE"] = str(folder / "state")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
@@ -101,6 +104,40 @@ def test_a_missing_pack_is_safe_mode_at_once_and_says_so(start):
     assert "there is no model pack 'nowhere'" in kiosk.said()
     assert kiosk.said().count("no model pack") == 1, "no crash loop"
     assert kiosk.end() == 0
+
+
+def test_systemd_is_told_when_there_is_a_picture_and_as_long_as_there_is_one(start, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(LIMIT_S)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "20000000"}
+        kiosk = start("", "--pack", "nowhere", environment=told)
+        heard = []
+        while heard.count("WATCHDOG=1") < 2:
+            heard.append(manager.recv(1000).decode())
+        kiosk.process.send_signal(signal.SIGTERM)
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(1000).decode())
+    beats = [word for word in heard if not word.startswith("STATUS=")]
+    assert beats[:2] == ["READY=1", "WATCHDOG=1"]
+    assert any("STATUS=safe" in word for word in heard)
+    assert kiosk.process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is not visible here")
+def test_a_killed_supervisor_leaves_no_process_and_no_shared_memory(start):
+    kiosk = start("", "--pack", "nowhere")
+    facts = kiosk.until(lambda facts: facts.get("mode") == "safe" and facts["pids"]["curtain"])
+    curtain = psutil.Process(facts["pids"]["curtain"])
+    maps = Path(f"/proc/{kiosk.process.pid}/maps").read_text()
+    blocks = {Path("/dev/shm", line.split("/dev/shm/")[1].split()[0]) for line in maps.splitlines() if "/psm_" in line}
+    assert len(blocks) == 3
+    kiosk.process.kill()
+    curtain.wait(LIMIT_S)
+    deadline = time.monotonic() + LIMIT_S
+    while any(block.exists() for block in blocks):
+        assert time.monotonic() < deadline, blocks
+        time.sleep(0.05)
 
 
 def test_a_wrong_config_is_safe_mode_until_it_is_mended(start):
