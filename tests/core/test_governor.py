@@ -10,7 +10,7 @@ PERIOD_S = 1.0 / 30.0
 
 
 def play(governor, seconds, capacity_hz, start=0.0):
-    """Run a machine that can do `capacity_hz` inferences; beyond that every fifth frame is late. Returns the changes."""
+    """Run a machine that can do `capacity_hz` inferences; beyond that every fifth frame is late. Gives the changes."""
     now, frame, changes = start, 0, []
     while now < start + seconds:
         frame += 1
