@@ -52,9 +52,15 @@ _JUMP = 1.5  # cost beyond which a reading is not the track's own face any more
 _RESUME = 2.5  # cost up to which a face that appears anew is one that was hidden
 _SAME_PLACE = 0.5  # face widths; two readings closer than this are of one face
 _NEAR = 1.5  # face widths; tracks closer than this are read in every frame, so that a crossing is seen
+_CROWD = 1.2  # face widths; tracks closer than this may be taken for one another
+_STRANGE = 0.06
+"""Shape difference to its own track at which a reading in a crowd is a mixture of two faces, or the other one.
+Measured: one person, grimacing or half covered by a hand, up to 0.048; two heads half hidden by one another 0.06
+to 0.11."""
+
 _HOLD = 0.04  # of a square's side: the square stays while the face moves less within it
-_VELOCITY_HALF_LIFE_S = 0.1
-_COAST_HALF_LIFE_S = 0.3  # a hidden face's velocity fades: people stop
+_VELOCITY_HALF_LIFE_S = 0.15
+_COAST_HALF_LIFE_S = 1.0  # a hidden face's velocity fades: people stop, but not at once
 _SHAPE_HALF_LIFE_S = 2.0
 
 
@@ -78,14 +84,15 @@ class Track:
     """One face over time."""
 
     track_id: int
-    landmarks: Landmarks
     born_at: float
-    seen_at: float
+    seen_at: float = -float("inf")
+    landmarks: Landmarks = field(default_factory=lambda: np.zeros((0, 3), np.float32))
     centre: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     size: float = 1.0
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     shape: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     square: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2)))
+    lessons: int = 0
     visible: bool = True
     proven: bool = True
 
@@ -116,18 +123,24 @@ class Track:
         # Within one person the shape wanders by half a unit; only what exceeds it speaks.
         return misplaced + resized + 0.5 * max(reshaped - 0.5, 0.0)
 
-    def take(self, landmarks: Landmarks, now: float) -> None:
-        """Accept a reading as this face."""
+    def take(self, landmarks: Landmarks, now: float, *, learn: bool = True) -> None:
+        """Accept a reading as this face.
+
+        In a crowd (`learn` false) neither its shape nor its velocity is believed: a half-covered face slides
+        toward the one that covers it.
+        """
         centre, size = face_place(landmarks)
-        step_s = max(now - self.seen_at, 1e-3)
-        if self.visible:
-            weight = 1.0 - 0.5 ** (step_s / _VELOCITY_HALF_LIFE_S)
-            self.velocity += weight * ((centre - self.centre) / step_s - self.velocity)
-        else:
-            self.velocity = np.zeros(2)
-        shape = face_shape(landmarks)
-        keep = 1.0 - 0.5 ** (step_s / _SHAPE_HALF_LIFE_S)
-        self.shape = self.shape + keep * (shape - self.shape) if self.shape.size else shape
+        if not self.lessons:
+            self.shape, self.lessons = face_shape(landmarks), 1
+        elif learn:
+            step_s = max(now - self.seen_at, 1e-3)
+            self.lessons += 1
+            # A plain mean at first, so that one bad first reading does not stand for the person.
+            weight = max(1.0 - 0.5 ** (step_s / _SHAPE_HALF_LIFE_S), 1.0 / self.lessons)
+            self.shape = self.shape + weight * (face_shape(landmarks) - self.shape)
+            if self.visible:
+                weight = 1.0 - 0.5 ** (step_s / _VELOCITY_HALF_LIFE_S)
+                self.velocity = self.velocity + weight * ((centre - self.centre) / step_s - self.velocity)
         self.landmarks, self.centre, self.size = landmarks, centre, size
         self.seen_at, self.visible = now, True
 
@@ -235,7 +248,10 @@ class FaceTracker:
         Returns:
             The followed face if it is visible in this frame.
         """
+        found = list(found)
+        hidden = [reading for known, reading in readings.items() if not self.tracks[known].visible]
         self._continue_tracks(readings, now)
+        self._resume([*hidden, *found], now)
         self._admit(found, frame_wh, now)
         for track in list(self.tracks.values()):
             if now - track.seen_at > self.rules.lost_after_s:
@@ -255,20 +271,16 @@ class FaceTracker:
         return False
 
     def _continue_tracks(self, readings: Mapping[int, Reading], now: float) -> None:
+        """Give each visible track the face in its square; where two read one face, to the likelier."""
         costs: dict[int, float] = {}
         for track_id, reading in readings.items():
             track = self.tracks[track_id]
-            enough = self.rules.keep_score if track.visible else self.rules.acquire_score
-            cost = track.cost(reading.landmarks, now) if reading.score >= enough else np.inf
-            if cost <= (_JUMP if track.visible else _RESUME):
-                costs[track_id] = cost
-        for track_id in sorted(costs, key=lambda known: (not self.tracks[known].visible, costs[known])):
-            track, landmarks = self.tracks[track_id], readings[track_id].landmarks
-            if self._taken(landmarks, now, but=track_id):
-                continue
-            if not track.visible:
-                self.reacquired += 1
-            track.take(landmarks, now)
+            if track.visible and reading.score >= self.rules.keep_score:
+                costs[track_id] = self._cost(track, reading.landmarks, now)
+        for track_id in sorted(costs, key=lambda known: costs[known]):
+            landmarks = readings[track_id].landmarks
+            if costs[track_id] <= _JUMP and not self._taken(landmarks, now, but=track_id):
+                self._give(self.tracks[track_id], landmarks, now)
         for track_id in readings:
             track = self.tracks[track_id]
             track.visible = track.seen_at == now
@@ -277,26 +289,56 @@ class FaceTracker:
                     del self.tracks[track_id]
                 track.proven = now - track.born_at >= self.rules.probation_s
 
+    def _resume(self, readings: Iterable[Reading], now: float) -> None:
+        """Give hidden tracks the faces that appeared, the likeliest pair of both first."""
+        pool = [reading for reading in readings if reading.score >= self.rules.acquire_score]
+        pairs = [
+            (self._cost(track, reading.landmarks, now), track.track_id, reading)
+            for track in self.tracks.values()
+            for reading in pool
+            if not track.visible
+        ]
+        for cost, track_id, reading in sorted(pairs, key=lambda pair: pair[0]):
+            track = self.tracks[track_id]
+            if cost <= _RESUME and not track.visible and not self._taken(reading.landmarks, now):
+                self._give(track, reading.landmarks, now)
+                self.reacquired += 1
+
     def _admit(self, found: Iterable[Reading], frame_wh: tuple[int, int], now: float) -> None:
+        """Take up faces that nobody knows."""
         for reading in sorted(found, key=lambda item: -item.score):
             centre, size = face_place(reading.landmarks)
             if reading.score < self.rules.acquire_score or size < self.rules.min_size * min(frame_wh):
                 continue
-            if self._taken(reading.landmarks, now):
+            if len(self.tracks) == self.rules.max_faces or self._taken(reading.landmarks, now):
                 continue
-            hidden = [track for track in self.tracks.values() if not track.visible]
-            best = min(hidden, key=lambda track: track.cost(reading.landmarks, now), default=None)
-            if best is not None and best.cost(reading.landmarks, now) <= _RESUME:
-                best.take(reading.landmarks, now)
-                self.reacquired += 1
-            elif len(self.tracks) < self.rules.max_faces:
-                track = Track(self._next_id, reading.landmarks, now, now)
-                track.centre, track.size = centre, size
-                track.take(reading.landmarks, now)
-                track.velocity[:] = 0.0
-                track.proven = reading.proposed >= self.rules.sure_proposal
-                self.tracks[track.track_id] = track
-                self._next_id += 1
+            if any(
+                not track.visible and np.hypot(*(track.predict(now) - centre)) < _CROWD * max(track.size, size)
+                for track in self.tracks.values()
+            ):
+                continue  # a hidden face with something strange about it: wait for a clear view
+            track = Track(self._next_id, now)
+            track.take(reading.landmarks, now)
+            track.proven = reading.proposed >= self.rules.sure_proposal
+            self.tracks[track.track_id] = track
+            self._next_id += 1
+
+    def _give(self, track: Track, landmarks: Landmarks, now: float) -> None:
+        track.take(landmarks, now, learn=not self._crowded(track, now))
+
+    def _crowded(self, track: Track, now: float) -> bool:
+        """Whether another face, seen or hidden, is so near that the two may be taken for one another."""
+        here = track.predict(now)
+        return any(
+            other is not track and np.hypot(*(other.predict(now) - here)) < _CROWD * max(other.size, track.size)
+            for other in self.tracks.values()
+        )
+
+    def _cost(self, track: Track, landmarks: Landmarks, now: float) -> float:
+        """Cost of a reading for a track; infinite for a strange shape in a crowd."""
+        if self._crowded(track, now) and shape_difference(track.shape, face_shape(landmarks)) > _STRANGE:
+            return float("inf")
+        return track.cost(landmarks, now)
 
     def _like_a_face(self, reading: Reading) -> bool:
         return (

@@ -228,3 +228,16 @@ def test_loading_the_eye_pulls_in_neither_plots_nor_sound():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
+
+
+def test_slow_growth_of_the_process_is_noticed_once_it_has_settled():
+    from installation.devices.eye import _MemoryGuard
+
+    guard = _MemoryGuard(max_growth_mb=60.0)
+    begun = guard._started_at
+    assert not guard.overgrown(begun + 11.0)  # networks are still loading: this is the baseline
+    assert not guard.overgrown(begun + 71.0)
+    ballast = np.ones(120_000_000, np.uint8)
+    assert not guard.overgrown(begun + 72.0)  # looked at every ten seconds
+    assert guard.overgrown(begun + 82.0)
+    assert ballast.any()
