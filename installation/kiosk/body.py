@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from installation.errors import MirrorError
 from installation.runtime.lazy import call
+from installation.runtime.supervisor import tell_on_stderr
 
 _PR_SET_PDEATHSIG = 1
 _NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true", "MESA_GLSL_CACHE_DISABLE": "true"}
@@ -22,7 +24,7 @@ _CORE_FILTER = Path("/proc/self/coredump_filter")
 
 
 def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-    """Run `"package.module:function"` as a process of the kiosk.
+    """Run `"package.module:function"` as a process of the kiosk. An error for people is told in a sentence.
 
     Args:
         where: The function.
@@ -36,7 +38,11 @@ def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, An
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the supervisor died before we asked to be told
             os._exit(1)
-    call(where, *args, **keywords)
+    try:
+        call(where, *args, **keywords)
+    except MirrorError as error:
+        tell_on_stderr(str(error))
+        sys.exit(error.exit_code)
 
 
 def forbid_core_dumps() -> None:

@@ -144,6 +144,7 @@ class CurtainWindow:
         from installation.display.window import TITLE
 
         self._glfw, self._display = glfw, display
+        glfw.set_error_callback(lambda code, words: None)  # ours say it in a sentence
         if not glfw.init():
             raise DisplayError("the curtain finds no screen; set DISPLAY or WAYLAND_DISPLAY")
         index = choose_monitor(display.monitor, monitor_names(glfw))

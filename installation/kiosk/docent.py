@@ -13,14 +13,13 @@ import hashlib
 import hmac
 import json
 import socket
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from installation.errors import DeviceError, MirrorError, MissingExtra
+from installation.errors import DeviceError, MissingExtra
 from installation.kiosk.commands import Command, parse_command
 from installation.kiosk.config import DocentConfig
 from installation.kiosk.links import JsonSlot
@@ -50,7 +49,7 @@ _HEADERS = {
 def run_docent(
     config: DocentConfig, board: SharedLayout, commands: Connection, languages: tuple[str, ...], secret: bytes
 ) -> None:
-    """Body of the process; ends with SIGTERM.
+    """Body of the process: serve until it is told to end (SIGTERM).
 
     Args:
         config: `[docent]`.
@@ -58,18 +57,6 @@ def run_docent(
         commands: Where checked commands go: `{"do", "value", "at"}`.
         languages: Of the notice.
         secret: Of this kiosk's life; a phone that once gave the PIN comes back without it.
-    """
-    try:
-        serve(config, JsonSlot(board), commands, languages, secret)
-    except MirrorError as error:
-        tell_on_stderr(str(error))
-        sys.exit(error.exit_code)
-
-
-def serve(
-    config: DocentConfig, board: JsonSlot, commands: Connection, languages: tuple[str, ...], secret: bytes
-) -> None:
-    """Serve until the process is told to end.
 
     Raises:
         MissingExtra: Without starlette, uvicorn and websockets.
@@ -88,7 +75,7 @@ def serve(
             "close the other program or change [docent] port"
         ) from error
     tell_on_stderr(f"docent page: http://{config.host}:{listener.getsockname()[1]}/")
-    desk = Desk(config, board, commands, languages, secret)
+    desk = Desk(config, JsonSlot(board), commands, languages, secret)
     server = uvicorn.Server(
         uvicorn.Config(
             desk.app(),
