@@ -40,6 +40,7 @@ _EYE = "installation.devices.eye:run_eye"
 _SHOW = "installation.show_process:main"
 _EYE_POLICY = Policy(first_beat_s=20.0, silence_s=5.0)
 _MEMORY_SETTLES_S = 20.0
+_PROCESSES = 2  # show and eye
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class Run:
         source_error: list[DeviceError | ConfigError] = []
 
         def each_tick(now: float) -> None:
-            memory.sample(now, (os.getpid(), *supervisor.pids))
+            if len(supervisor.pids) == _PROCESSES:  # while one is missing the sum means nothing
+                memory.sample(now, (os.getpid(), *supervisor.pids))
             while receiver.poll():
                 self.report.update(receiver.recv())
             error = _source_failure(slot)

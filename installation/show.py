@@ -170,8 +170,8 @@ class Show:
             view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
             blend=self._blend(now),
-            captions=self._words(visit, wish.series),
-            caption_alpha=self._caption_alpha(visit, wish.series) * float(snapshot["/mirror/caption"]),
+            captions=self._words(visit),
+            caption_alpha=self._caption_alpha(visit) * float(snapshot["/mirror/caption"]),
             notice=orders.words,
             notice_alpha=orders.words_alpha,
             fade=1.0 - (1.0 - self._black) * orders.light,
@@ -268,14 +268,14 @@ class Show:
     def _shows_visitor(self) -> bool:
         return self._newest is not None and self._newest.face_id > 0
 
-    def _words(self, visit: VisitState, series: bool) -> tuple[str, ...]:
+    def _words(self, visit: VisitState) -> tuple[str, ...]:
         if not self._targets:
             return ()
-        names = self._targets[:SERIES] if series else (self._targets[visit.target % len(self._targets)],)
+        names = self._targets[:SERIES] if self._series_shown else (self._targets[visit.target % len(self._targets)],)
         return tuple(self._captions.get(name, name) for name in names)
 
-    def _caption_alpha(self, visit: VisitState, series: bool) -> float:
-        if series:
+    def _caption_alpha(self, visit: VisitState) -> float:
+        if self._series_shown:
             return visit.presence
         x = float(np.clip((visit.amount - 0.15) / 0.6, 0.0, 1.0))
         return visit.presence * x * x * (3.0 - 2.0 * x)
