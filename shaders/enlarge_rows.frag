@@ -6,19 +6,19 @@
 // software rasteriser pays four times for each filtered tap. Encoded values in and out.
 //
 // Uniforms:
-//   u_picture    sampler2D  encoded           tiles side by side
-//   u_sharpness  float      0..1        0.6   config: 0 B-spline, 1 Catmull-Rom
+//   u_picture  sampler2D  encoded        tiles side by side
+//   u_kernel   mat4       cubic kernel   config: sharpness
 
 in vec2 v_uv;
 out vec4 frag_color;
 uniform sampler2D u_picture;
-uniform float u_sharpness;
+uniform mat4 u_kernel;
 
 void main() {
     ivec2 size = textureSize(u_picture, 0);
     float y = v_uv.y * float(size.y) - 0.5;
     int row = int(floor(y)), column = int(gl_FragCoord.x), last = size.y - 1;
-    vec4 w = cubic_weights(y - floor(y), u_sharpness);
+    vec4 w = cubic_weights(y - floor(y), u_kernel);
     frag_color = vec4(
         w.x * texelFetch(u_picture, ivec2(column, clamp(row - 1, 0, last)), 0).rgb +
         w.y * texelFetch(u_picture, ivec2(column, clamp(row, 0, last)), 0).rgb +

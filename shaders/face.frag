@@ -30,7 +30,6 @@ void main() {
     vec3 camera = linear_from_srgb(texture(u_camera, v_camera).rgb);
     float alpha = v_alpha * v_alpha * (3.0 - 2.0 * v_alpha);
     vec3 color = srgb_from_linear(mix(camera, face, alpha));
-    float noise = hash(gl_FragCoord.xy + u_seed) + hash(gl_FragCoord.yx + u_seed + 31.7) - 1.0;
-    color += noise * (u_grain * 0.08 + 1.0 / 255.0) * alpha;
+    color += hash_triangle(gl_FragCoord.xy + u_seed) * (u_grain * 0.08 + 1.0 / 255.0) * alpha;
     frag_color = vec4(clamp(color, 0.0, 1.0) * (1.0 - u_fade), 1.0);
 }

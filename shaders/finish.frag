@@ -33,7 +33,6 @@ void main() {
     vec3 color = srgb_from_linear(max(light, 0.0));
     vec2 cell = floor(gl_FragCoord.xy / u_grain_px) + u_seed;
     float grey = clamp(dot(color, vec3(0.299, 0.587, 0.114)), 0.0, 1.0);
-    float grain = hash(cell) + hash(cell + 17.3) - 1.0;
-    color += grain * (u_grain * 0.16 * grey * (1.0 - grey) + 1.0 / 255.0);
+    color += hash_triangle(cell) * (u_grain * 0.16 * grey * (1.0 - grey) + 1.0 / 255.0);
     frag_color = vec4(clamp(color, 0.0, 1.0) * (1.0 - u_fade), 1.0);
 }

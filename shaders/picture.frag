@@ -7,7 +7,7 @@
 // Uniforms:
 //   u_rows       sampler2D  encoded                  tiles side by side, already at the canvas' rows
 //   u_tile       vec2       columns                  first and last column of this tile
-//   u_sharpness  float      0..1          0.6        config: 0 B-spline, 1 Catmull-Rom
+//   u_kernel     mat4       cubic kernel             config: sharpness
 //   u_grain      float      0..1          0.35       config
 //   u_grain_px   float      pixels  1..8  1          renderer: size of a grain, grows with the canvas
 //   u_vignette   float      0..1          0.25       config
@@ -19,7 +19,7 @@ in vec2 v_local;
 out vec4 frag_color;
 uniform sampler2D u_rows;
 uniform vec2 u_tile;
-uniform float u_sharpness;
+uniform mat4 u_kernel;
 uniform float u_grain;
 uniform float u_grain_px;
 uniform float u_vignette;
@@ -31,7 +31,7 @@ void main() {
     float x = v_uv.x * float(size.x) - 0.5;
     float left = floor(x);
     vec2 inv = 1.0 / vec2(size);
-    vec4 w = cubic_weights(x - left, u_sharpness);
+    vec4 w = cubic_weights(x - left, u_kernel);
     float y = v_local.y;
     vec4 columns = (clamp(vec4(left - 1.0, left, left + 1.0, left + 2.0), u_tile.x, u_tile.y) + 0.5) * inv.x;
     vec3 color = w.x * texture(u_rows, vec2(columns.x, y)).rgb + w.y * texture(u_rows, vec2(columns.y, y)).rgb +
@@ -43,7 +43,6 @@ void main() {
     // Grain is strongest in the middle greys, as on film, and gone in pure black and white.
     vec2 cell = floor(gl_FragCoord.xy / u_grain_px) + u_seed;
     float grey = clamp(dot(color, vec3(0.299, 0.587, 0.114)), 0.0, 1.0);
-    float grain = hash(cell) + hash(cell + 17.3) - 1.0;
-    color += grain * (u_grain * 0.16 * grey * (1.0 - grey) + 1.0 / 255.0);  // the rest is dither, one step wide
+    color += hash_triangle(cell) * (u_grain * 0.16 * grey * (1.0 - grey) + 1.0 / 255.0);  // the rest is dither, one step wide
     frag_color = vec4(clamp(color, 0.0, 1.0) * (1.0 - u_fade), 1.0);
 }

@@ -16,10 +16,10 @@ from installation.display.config import DisplayConfig
 from installation.display.ghosts import DIM, KEPT, GhostTrail, ghost_layout
 from installation.display.layout import UNIT, Rect, Tile, bounding, caption_strip, pair, panels, single
 from installation.display.looks import PLAIN, load_looks, look_files
-from installation.display.reflection import SRGB8_ALPHA8, Reflection
+from installation.display.reflection import Reflection
 from installation.display.scene import Scene, View
 from installation.display.shaders import ShaderLibrary
-from installation.display.targets import Target
+from installation.display.targets import SRGB8_ALPHA8, Target
 from installation.display.tiles import TilePainter, parts
 from installation.errors import MirrorError
 

@@ -17,9 +17,6 @@ from installation.display.scene import Picture
 from installation.display.shaders import ShaderLibrary
 from installation.display.targets import Target
 
-SRGB8_ALPHA8 = 0x8C43
-"""OpenGL's internal format: sampling decodes sRGB to linear light, mip levels are averaged in light."""
-
 
 class Reflection:
     """Owns the textures of the newest result and of what is shown. One thread, the context's."""
@@ -31,7 +28,6 @@ class Reflection:
         self._shown = [Target(self._ctx, "f2"), Target(self._ctx, "f2")]
         self._bytes: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
         self._work: NDArray[np.float32] = np.zeros((3, 1, 1), np.float32)
-        self._level = 0
         self._fresh = False
         self._first = True
         self.count = 0
@@ -62,8 +58,6 @@ class Reflection:
             self._bytes[:, index * size : (index + 1) * size, :3] = self._work.transpose(1, 2, 0)
         assert self._newest is not None
         self._newest.write(self._bytes)
-        if self._level:
-            self._newest.build_mipmaps(0, self._level)
         self._fresh = True
 
     def render(self, blend: float, wanted_px: float) -> moderngl.Texture | None:
@@ -79,15 +73,15 @@ class Reflection:
         """
         if self._newest is None:
             return None
-        level = max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
-        self._resize_shown(level)
+        box = 2 ** max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
+        self._resize_shown(box)
         if self._fresh:
             self._shown.reverse()  # what was drawn last is what the newest result fades in over
             self._fresh = False
         before, now = self._shown
         now.use()
         self._crossfade.draw(
-            u_shown=before.texture, u_newest=self._newest, u_level=float(level), u_blend=1.0 if self._first else blend
+            u_shown=before.texture, u_newest=self._newest, u_box=float(box), u_blend=1.0 if self._first else blend
         )
         if self._first:  # nothing was there to fade from
             self._first, self._fresh = False, True
@@ -103,20 +97,14 @@ class Reflection:
 
     def _allocate(self, count: int, resolution: int) -> None:
         self.release()
-        self.count, self.resolution, self._level = count, resolution, 0
-        self._newest = self._ctx.texture((count * resolution, resolution), 4, internal_format=SRGB8_ALPHA8)
+        self.count, self.resolution = count, resolution
+        self._newest = self._ctx.texture((count * resolution, resolution), 4)
         self._newest.repeat_x = self._newest.repeat_y = False
         self._newest.filter = (moderngl.NEAREST, moderngl.NEAREST)
         self._bytes = np.full((resolution, count * resolution, 4), 255, np.uint8)
         self._work = np.empty((3, resolution, resolution), np.float32)
 
-    def _resize_shown(self, level: int) -> None:
-        assert self._newest is not None
-        side = max(1, self.resolution >> level)
-        if not [target for target in self._shown if target.resize((side * self.count, side))]:
-            return
-        self._first = True
-        self._level = level
-        if level:
-            self._newest.filter = (moderngl.NEAREST_MIPMAP_NEAREST, moderngl.NEAREST)
-            self._newest.build_mipmaps(0, level)
+    def _resize_shown(self, box: int) -> None:
+        side = max(1, self.resolution // box)
+        if [target for target in self._shown if target.resize((side * self.count, side))]:
+            self._first = True

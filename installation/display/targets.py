@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import moderngl
 
+SRGB8_ALPHA8 = 0x8C43
+"""OpenGL's internal format for bytes of encoded sRGB: drawing stores them as they are, sampling gives linear light."""
+
 
 def unbind(framebuffer: moderngl.Framebuffer) -> None:
     """Bind the default framebuffer if this one is bound.

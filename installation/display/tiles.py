@@ -47,11 +47,10 @@ class TilePainter:
         """
         config = self._config
         source = tiles[0].source
+        kernel = cubic_kernel(config.sharpness)
         rows = self._rows_of((shown.width, int(tiles[0].rect.height)))
         rows.use()
-        self._rows_program.draw(
-            u_picture=shown, u_sharpness=config.sharpness, u_source=(0.0, source.y, 1.0, source.height)
-        )
+        self._rows_program.draw(u_picture=shown, u_kernel=kernel, u_source=(0.0, source.y, 1.0, source.height))
         canvas.use()
         if add:
             self._ctx.enable_only(moderngl.BLEND)
@@ -59,7 +58,7 @@ class TilePainter:
         columns = shown.width // count
         self._program.set(
             u_rows=rows.texture,
-            u_sharpness=config.sharpness,
+            u_kernel=kernel,
             u_grain=config.grain if plain else 0.0,
             u_grain_px=max(1.0, round(min(canvas.size) / 1080)),
             u_vignette=config.vignette if plain else 0.0,
@@ -91,6 +90,26 @@ class TilePainter:
             self._rows[size].resize(size)
         self._rows.move_to_end(size)
         return self._rows[size]
+
+
+def cubic_kernel(sharpness: float) -> tuple[float, ...]:
+    """Coefficients of the four neighbours' weights, for the shaders' `cubic_weights`.
+
+    Args:
+        sharpness: 0 is the B-spline (B = 1), 1 is Catmull-Rom (B = 0); between them C = (1 - B) / 2.
+
+    Returns:
+        16 numbers: four for t^0, four for t^1, four for t^2, four for t^3, left neighbour first.
+
+    Source: D. Mitchell and A. Netravali, "Reconstruction Filters in Computer Graphics" (SIGGRAPH 1988), equation 8.
+    """
+    b, c = 1.0 - sharpness, 0.5 * sharpness
+    return (
+        b / 6, 1 - b / 3, b / 6, 0.0,
+        -b / 2 - c, 0.0, b / 2 + c, 0.0,
+        b / 2 + 2 * c, -3 + 2 * b + c, 3 - 5 * b / 2 - 2 * c, -c,
+        -b / 6 - c, 2 - 3 * b / 2 - c, -2 + 3 * b / 2 + c, b / 6 + c,
+    )  # fmt: skip
 
 
 def parts(rect: Rect, size: tuple[float, float]) -> tuple[float, float, float, float]:

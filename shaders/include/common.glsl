@@ -26,6 +26,12 @@ float hash(vec2 position) {
     return fract((p.x + p.y) * p.z);
 }
 
+// Two noises added: -1..1, most often near 0. One step wide it is what dither should be.
+float hash_triangle(vec2 position) {
+    float first = hash(position);
+    return first + fract(first * 917.3) - 1.0;
+}
+
 // Smooth value noise in 0..1, one feature per unit.
 float value_noise(vec2 position) {
     vec2 cell = floor(position), f = position - cell;
@@ -34,17 +40,9 @@ float value_noise(vec2 position) {
                mix(hash(cell + vec2(0, 1)), hash(cell + vec2(1, 1)), f.x), f.y);
 }
 
-// Weights of the four neighbours in the cubic family of Mitchell and Netravali (SIGGRAPH 1988), C = (1 - B) / 2.
-// sharpness 0 is the B-spline (B = 1), 1 is Catmull-Rom (B = 0). t: 0..1 between the two middle neighbours.
-vec4 cubic_weights(float t, float sharpness) {
-    float b = 1.0 - sharpness, c = 0.5 * sharpness;
-    vec4 x = vec4(1.0 + t, t, 1.0 - t, 2.0 - t);
-    vec2 n = x.yz, f = vec2(x.x, x.w);
-    vec2 near = ((12.0 - 9.0 * b - 6.0 * c) * n * n * n + (-18.0 + 12.0 * b + 6.0 * c) * n * n + 6.0 - 2.0 * b) / 6.0;
-    vec2 far = ((-b - 6.0 * c) * f * f * f + (6.0 * b + 30.0 * c) * f * f + (-12.0 * b - 48.0 * c) * f
-                + 8.0 * b + 24.0 * c) / 6.0;
-    return vec4(far.x, near.x, near.y, far.y);
-}
+// Weights of the four neighbours under a cubic kernel; t: 0..1 between the two middle ones. The kernel's columns are the
+// coefficients of 1, t, t^2 and t^3 (installation/display/tiles.py).
+vec4 cubic_weights(float t, mat4 kernel) { return kernel[0] + t * (kernel[1] + t * (kernel[2] + t * kernel[3])); }
 
 // One picture of a row of pictures, enlarged by Catmull-Rom with five filtered taps (linear filter needed). The four
 // corner taps weigh under 2 % together and are left out. first, last: columns the picture lies in, so that taps stay in it.

@@ -1,5 +1,6 @@
 """The letterbox rule and the panels, on every shape of screen."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from installation.display.layout import (
     place,
     single,
 )
+from installation.display.tiles import cubic_kernel
 
 sides = st.integers(1, 4000)
 
@@ -117,3 +119,19 @@ def test_a_rectangle_seen_from_a_block_keeps_its_place():
     block = bounding([Rect(10, 20, 30, 40), Rect(50, 10, 5, 5)])
     assert block == Rect(10, 10, 45, 50)
     assert Rect(20, 30, 10, 10).within(block, 0.5) == Rect(5, 10, 5, 5)
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 0.3, 0.6, 1.0])
+def test_the_enlarging_kernel_is_a_partition_of_one_and_symmetric(sharpness):
+    kernel = np.array(cubic_kernel(sharpness)).reshape(4, 4)
+    t = np.linspace(0, 1, 11)[:, None]
+    weights = t ** np.arange(4) @ kernel
+    assert weights.sum(axis=1) == pytest.approx(1.0)
+    assert weights == pytest.approx(weights[::-1, ::-1])
+    assert weights[-1, 1:] == pytest.approx(weights[0, :3]), "neighbouring pieces meet"
+
+
+def test_the_sharpest_kernel_keeps_the_pixels_and_the_softest_rings_nowhere():
+    assert np.array(cubic_kernel(1.0)).reshape(4, 4)[0].tolist() == [0, 1, 0, 0]
+    spline = np.linspace(0, 1, 50)[:, None] ** np.arange(4) @ np.array(cubic_kernel(0.0)).reshape(4, 4)
+    assert spline.min() >= -1e-12
