@@ -84,7 +84,7 @@ def test_steps_between_frames_stay_small_at_every_network_speed(reflection, rate
         if now >= made * interval - 1e-9:
             reflection.upload(flat(float(made % 2)))
             made, arrived = made + 1, now
-        seen.append(light(level(reflection, min(1.0, (now - arrived + 1 / display_hz) / interval))))
+        seen.append(level(reflection, min(1.0, (now - arrived + 1 / display_hz) / interval)) ** 2)
     steps = np.abs(np.diff(seen[int(display_hz / rate_hz) + 2 :]))
     assert steps.max() <= min(1.0, rate_hz / display_hz) + 0.02
     assert steps.max() > 0.5 * rate_hz / display_hz, "something moved"
