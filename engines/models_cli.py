@@ -236,9 +236,7 @@ def _portrait_figures(pack: Path, options: argparse.Namespace) -> int:
         from engines.training.verify import report
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "models", "measuring a portrait pack") from error
-    rows = report(pack, options.footage, scale=options.scale)
-    for row in rows:
-        print(row)
+    rows = report(pack, options.footage, scale=options.scale, show=lambda row: print(row, flush=True))
     return sum(not row.met for row in rows)
 
 
