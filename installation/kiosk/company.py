@@ -42,7 +42,9 @@ from installation.runtime.memory import resident_mb
 from installation.runtime.slots import SharedSlot
 from installation.runtime.supervisor import Policy
 
-CURTAIN_SILENCE_S = 5.0
+CURTAIN_SILENCE_S = 15.0
+"""A curtain that stands still is still a picture; to take it away would be black."""
+
 _CURTAIN_FIRST_S = 30.0
 _EYE_START_S = 30.0
 _FIRST_PICTURE = 2  # the show beats 1 while it waits for its first picture

@@ -37,6 +37,9 @@ TICK_S = 0.05
 HEALTHY_S = 10.0
 """A show that drew for so long before it failed was no part of a crash loop."""
 
+_STANDSTILL_S = 1.0
+"""When the supervisor itself comes so late, the machine stood still: to restart everything would only prolong it."""
+
 _FACTS_EVERY_S = 0.2
 _RESUME_EVERY_S = 2.0
 _SWEEP_EVERY_S = 30.0
@@ -89,7 +92,7 @@ class Kiosk:
         self._rss: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._began = time.monotonic()
-        self._visit_at = self._began
+        self._visit_at = self._ticked_at = self._began
         self._first_drawn: float | None = None
         self._drawn_since: float | None = None
         self._open = self._hours.is_open(datetime.now(UTC))
@@ -115,6 +118,10 @@ class Kiosk:
 
     def _tick(self, now: float) -> None:
         company = self._company
+        if now - self._ticked_at > _STANDSTILL_S:
+            for ward in company.wards:
+                ward.forgive(now)
+        self._ticked_at = now
         if self._every("second", now, 1.0):
             self._each_second(now)
         company.read_status()

@@ -92,6 +92,7 @@ class Ward:
         self._ending: tuple[float, float] | None = None
         self._asked = False
         self._stall = ""
+        self._forgiven_at = float("-inf")
 
     @property
     def pid(self) -> int | None:
@@ -122,6 +123,10 @@ class Ward:
             self._asked = True
             self._ending = now, grace_s
             self._process.terminate()
+
+    def forgive(self, now: float) -> None:
+        """Begin to count silence afresh: the whole machine stood still, and the process is not to blame."""
+        self._forgiven_at = now
 
     def kill(self) -> None:
         """End the process at once and wait for its end, which is soon."""
@@ -172,6 +177,6 @@ class Ward:
             begun = last is not None and pulse.beat.progress >= pulse.counts_from
             limit = pulse.silence_s if begun else pulse.first_s
             since = last if begun and last is not None else self._started_at
-            if now - since > limit:
+            if now - max(since, self._forgiven_at) > limit:
                 return f"gave no {pulse.name} for {limit:g} s"
         return ""

@@ -76,6 +76,23 @@ def test_progress_counts_only_from_the_first_that_matters():
     ward.kill()
 
 
+def test_nobody_is_blamed_for_a_machine_that_stood_still():
+    beat = Heartbeat(CONTEXT)
+    ward = Ward(CONTEXT, "show", sleeper, [Pulse(beat, 1000.0, 3.0, "picture")], QUICK)
+    until(ward, lambda: ward.pid)
+    first = ward.pid
+    beat.beat(1)
+    later = time.monotonic() + 60.0  # the machine slept for a minute
+    ward.forgive(later)
+    assert ward.tend(later, True) is None
+    assert ward.tend(later + 2.9, True) is None
+    assert psutil.Process(first).status() != psutil.STATUS_ZOMBIE
+    assert ward.pid == first
+    assert ward.tend(later + 3.1, True) is None  # now it is asked to end
+    assert "gave no picture" in until(ward, lambda: ward.pid != first)[0].text
+    ward.kill()
+
+
 def test_an_end_that_was_asked_for_is_no_failure_and_no_restart():
     ward = Ward(CONTEXT, "eye", sleeper, backoff=QUICK)
     until(ward, lambda: ward.pid)
