@@ -1,7 +1,7 @@
 """The default pack's encoder: MediaPipe's landmarks and a picture -> W+.
 
-Two branches, as FINDINGS taught (geometry transfers from synthetic to real faces through landmarks, not
-through pixels): landmarks give the coarse rows, colour patches and a small feature pyramid the fine ones. pSp's
+Two branches, because geometry transfers from synthetic to real faces through landmarks and not
+through pixels: landmarks give the coarse rows, colour patches and a small feature pyramid the fine ones. pSp's
 map2style heads predict rows relative to w_avg; here they predict the portrait's standardised parameters instead, and
 the mapping's own row networks turn those into rows. So every latent the encoder gives is one the generator was
 trained on, each parameter stays in its range whatever a strange face does, and the average is where all are zero.
