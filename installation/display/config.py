@@ -86,7 +86,7 @@ class CaptionConfig(Section):
     """[captions]: the words under the pictures."""
 
     enabled: bool = Field(True, description="Whether the word of the target appears.")
-    size: float = Field(0.034, ge=0.005, le=0.3, description="Height of the letters, as a part of the shorter side.")
+    size: float = Field(0.042, ge=0.005, le=0.3, description="Height of the letters, as a part of the shorter side.")
     tracking: float = Field(0.16, ge=-0.1, le=1.0, description="Space between letters, in parts of their height.")
     case: Literal["as_written", "lower", "upper", "small_caps"] = Field(
         "small_caps", description="How words are set: as_written, lower, upper or small_caps."

@@ -81,7 +81,9 @@ class FaceMask:
         """
         origin, side_x, side_y = (np.asarray(v, np.float64) for v in (quad[0], quad[3] - quad[0], quad[1] - quad[0]))
         to_pixels = np.stack([side_x, side_y])  # uv @ to_pixels + origin
-        oval = (landmarks[list(FACE_OVAL), :2] - origin) @ np.linalg.inv(to_pixels)
+        offset = landmarks[list(FACE_OVAL), :2] - origin
+        area = side_x[0] * side_y[1] - side_x[1] * side_y[0]
+        oval = offset @ np.array([[side_y[1], -side_x[1]], [-side_y[0], side_x[0]]]) / area
         if self._ring is None:
             self._ring = oval
         else:
@@ -150,8 +152,22 @@ def fit_light(
         residual = np.abs(ratio - basis @ fit).mean(axis=1, keepdims=True)
         scale = max(1.5 * float(np.median(residual)), SMALLEST_SCALE)
         weighted = basis / (1.0 + np.square(residual / scale))
-        fit = np.linalg.solve(weighted.T @ basis + len(at) * _PRIOR, weighted.T @ ratio)
+        fit = _inverse(weighted.T @ basis + len(at) * _PRIOR) @ (weighted.T @ ratio)
     return fit
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Invert a regular symmetric (3, 3) matrix by cofactors.
+
+    By hand, because LAPACK wakes its threads for it: 1.5 ms of processor time instead of 0.01, sixty times a second.
+    """
+    (a, b, c), (_, d, e), (_, _, f) = matrix.tolist()
+    cofactors = np.array(
+        [[d * f - e * e, c * e - b * f, b * e - c * d],
+         [c * e - b * f, a * f - c * c, b * c - a * e],
+         [b * e - c * d, b * c - a * e, a * d - b * b]]
+    )  # fmt: skip
+    return np.asarray(cofactors / (a * cofactors[0, 0] + b * cofactors[0, 1] + c * cofactors[0, 2]))
 
 
 _CODES = np.arange(256) / 255.0

@@ -17,6 +17,9 @@ from installation.display.scene import Picture
 from installation.display.shaders import ShaderLibrary
 from installation.display.targets import Target
 
+LONGEST_RUN = 8
+"""Frames in a row that may bring a new picture while pictures are still faded: 25 a second on a 30 Hz screen make 5."""
+
 
 class Reflection:
     """Owns the textures of the newest result and of what is shown. One thread, the context's."""
@@ -28,8 +31,10 @@ class Reflection:
         self._shown = [Target(self._ctx, "f2"), Target(self._ctx, "f2")]
         self._bytes: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
         self._work: NDArray[np.float32] = np.zeros((3, 1, 1), np.float32)
-        self._fresh = False
+        self._arrived = False
+        self._run = 0
         self._first = True
+        self._whole = False
         self.count = 0
         self.resolution = 0
 
@@ -58,7 +63,7 @@ class Reflection:
             self._bytes[:, index * size : (index + 1) * size, :3] = self._work.transpose(1, 2, 0)
         assert self._newest is not None
         self._newest.write(self._bytes)
-        self._fresh = True
+        self._arrived = True
 
     def render(self, blend: float, wanted_px: float) -> moderngl.Texture | None:
         """Mix the newest result into what was shown when it arrived.
@@ -75,16 +80,19 @@ class Reflection:
             return None
         box = 2 ** max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
         self._resize_shown(box)
-        if self._fresh:
+        arrived, self._arrived = self._arrived, False
+        if self._whole and not arrived:
+            return self._shown[1].texture
+        if arrived:
             self._shown.reverse()  # what was drawn last is what the newest result fades in over
-            self._fresh = False
+        self._run = self._run + 1 if arrived else 0
+        # Nothing to fade from, or results faster than frames for a while: then fading would only pile up what is old.
+        at_once = self._first or self._run > LONGEST_RUN
         before, now = self._shown
         now.use()
-        self._crossfade.draw(
-            u_shown=before.texture, u_newest=self._newest, u_box=float(box), u_blend=1.0 if self._first else blend
-        )
-        if self._first:  # nothing was there to fade from
-            self._first, self._fresh = False, True
+        blend = 1.0 if at_once else blend
+        self._crossfade.draw(u_shown=before.texture, u_newest=self._newest, u_box=float(box), u_blend=blend)
+        self._first, self._whole = False, blend >= 1.0
         return now.texture
 
     def release(self) -> None:
@@ -107,4 +115,4 @@ class Reflection:
     def _resize_shown(self, box: int) -> None:
         side = max(1, self.resolution // box)
         if [target for target in self._shown if target.resize((side * self.count, side))]:
-            self._first = True
+            self._first, self._whole = True, False

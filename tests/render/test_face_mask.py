@@ -151,3 +151,16 @@ def test_pasted_light_meets_the_picture_around_it(make_renderer, face_picture, d
         errors.append(np.abs(canvas[inside].mean(axis=(0, 1)) - face.camera[inside].mean(axis=(0, 1))).mean())
     assert errors[0] > 8.0
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_the_mask_stands_turned_and_skewed_crops(drawn_face):
+    face = drawn_face()
+    turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    centre = face.quad.mean(axis=0)
+    quad = ((face.quad - centre) @ turn + centre).astype(np.float32)
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = (landmarks[:, :2] - centre) @ turn + centre
+    mask = FaceMask(grow=0.04, feather=0.2, strength=1.0)
+    mask.update(face.camera, landmarks, quad, np.full((64, 64, 3), 128, np.uint8))
+    straight = mask_for(face, np.full((64, 64, 3), 128, np.uint8))
+    assert mask.vertices[:, 2:4] == pytest.approx(straight.vertices[:, 2:4], abs=1e-4)

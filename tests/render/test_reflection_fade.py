@@ -121,3 +121,15 @@ def test_several_pictures_lie_side_by_side(reflection):
     reflection.upload(pictures)
     row = shown(reflection, 1.0)[8, :, 0]
     assert row.reshape(3, 16).mean(axis=1) == pytest.approx([0.2, 0.5, 0.8], abs=0.004)
+
+
+def test_results_as_fast_as_frames_are_shown_at_once(reflection):
+    """Regression: on a starved machine each frame brought a new picture at a small blend, and an old one stayed for
+    seconds as a double exposure."""
+    reflection.upload(flat(0.0))
+    level(reflection, 1.0)
+    for grey in np.linspace(0.4, 0.7, 12):
+        reflection.upload(flat(grey))
+        seen = level(reflection, 0.1)
+    assert seen == pytest.approx(0.7, abs=0.004)
+    assert level(reflection, 0.2) == pytest.approx(0.7, abs=0.004), "and the next frame does not step back"
