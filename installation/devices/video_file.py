@@ -54,6 +54,7 @@ class VideoFile:
         self._loop = loop
         self._now = now
         self._closed = threading.Event()
+        self._busy = threading.Lock()  # held while FFmpeg works: a container closed under it takes the process down
         self._container: InputContainer | None = None
         self._frames: Iterator[av.VideoFrame] | None = None
         self._period = 1.0 / _FALLBACK_FPS
@@ -83,15 +84,10 @@ class VideoFile:
     def read(self) -> Shot | None:
         """Deliver the next picture at its time."""
         while not self._closed.is_set():
-            frame = self._next_frame()
+            with self._busy:
+                frame = None if self._closed.is_set() else self._next_or_again()
             if frame is None:
-                if not self._loop:
-                    return None
-                self._loop_base = self._media + self._period
-                self._start_pass()
-                frame = self._next_frame()
-                if frame is None:
-                    raise DeviceError(f"{self.name} could be read once and no more; check the disk it lies on")
+                return None
             due = self._due(frame)
             if not self._paced:
                 return Shot(upright(frame), due)
@@ -106,9 +102,10 @@ class VideoFile:
     def close(self) -> None:
         """Wake a waiting `read` and close the file."""
         self._closed.set()
-        container, self._container, self._frames = self._container, None, None
-        if container is not None:
-            container.close()
+        with self._busy:
+            container, self._container, self._frames = self._container, None, None
+            if container is not None:
+                container.close()
 
     def _start_pass(self) -> None:
         """Open the file from its beginning. Reopening, because seeking fails in damaged or index-less files."""
@@ -129,6 +126,18 @@ class VideoFile:
         self._container = container
         self._first_media = None
         self._frames = _decode(container)
+
+    def _next_or_again(self) -> av.VideoFrame | None:
+        """Give the next picture, at the end of a loop the first; None at the end of a file that is not looped."""
+        frame = self._next_frame()
+        if frame is not None or not self._loop:
+            return frame
+        self._loop_base = self._media + self._period
+        self._start_pass()
+        frame = self._next_frame()
+        if frame is None:
+            raise DeviceError(f"{self.name} could be read once and no more; check the disk it lies on")
+        return frame
 
     def _next_frame(self) -> av.VideoFrame | None:
         return next(self._frames, None) if self._frames is not None else None
