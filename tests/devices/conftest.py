@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from installation.devices.sources import Shot, SourceInfo
+from installation.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 FOOTAGE = ROOT.parent / "shared" / "footage"
@@ -102,7 +103,7 @@ class ScriptedSource:
         if not self.script:
             self.exhausted.set()
             self._release.wait()
-            return None
+            raise ConfigError("the test is over")  # ends the reader's thread: nothing may spin on a virtual clock
         step = self.script.pop(0)
         if callable(step) and not isinstance(step, type):
             step = step()
@@ -143,3 +144,21 @@ def footage() -> Path:
     if not FOOTAGE.is_dir():
         pytest.skip("no real footage beside the project")
     return FOOTAGE
+
+
+@pytest.fixture(autouse=True)
+def _no_reader_is_left(monkeypatch):
+    """Stop every reader a test started: on a virtual clock one that goes on would spin beside all later tests."""
+    from installation.devices.reader import FrameReader
+
+    started = []
+    start = FrameReader.start
+
+    def remembered(self):
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(FrameReader, "start", remembered)
+    yield
+    for reader in started:
+        reader.stop()
