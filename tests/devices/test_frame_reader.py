@@ -52,16 +52,6 @@ def test_the_capture_time_travels_with_the_picture(scripted, clock):
     reader = run_script(scripted([0]), clock)
     assert reader.wait_newer(PATIENCE_S).captured_at == clock.now
 
-
-def test_lossless_hands_over_every_picture(scripted, clock, cards):
-    source = scripted(range(9))
-    reader = reader_of(source, clock, lossless=True)
-    reader.start()
-    seen = [cards.number_of(reader.wait_newer(PATIENCE_S).pixels) for _ in range(9)]
-    assert seen == list(range(9))
-
-
-def test_states_from_opening_to_stalled(scripted, clock):
     source = scripted([0])
     assert reader_of(source, clock).status().state is SourceState.OPENING
     reader = run_script(source, clock)
