@@ -6,7 +6,7 @@
 // software rasteriser pays four times for each filtered tap. Encoded values in and out.
 //
 // Uniforms:
-//   u_picture  sampler2D  encoded        tiles side by side
+//   u_picture  sampler2D  encoded        tiles side by side; nearest filter
 //   u_kernel   mat4       cubic kernel   config: sharpness
 
 in vec2 v_uv;
@@ -15,13 +15,12 @@ uniform sampler2D u_picture;
 uniform mat4 u_kernel;
 
 void main() {
-    ivec2 size = textureSize(u_picture, 0);
-    float y = v_uv.y * float(size.y) - 0.5;
-    int row = int(floor(y)), column = int(gl_FragCoord.x), last = size.y - 1;
-    vec4 w = cubic_weights(y - floor(y), u_kernel);
+    float height = float(textureSize(u_picture, 0).y);
+    float y = v_uv.y * height - 0.5, row = floor(y);
+    vec4 w = cubic_weights(y - row, u_kernel);
+    vec4 rows = (clamp(vec4(row - 1.0, row, row + 1.0, row + 2.0), 0.0, height - 1.0) + 0.5) / height;
+    float x = v_uv.x;
     frag_color = vec4(
-        w.x * texelFetch(u_picture, ivec2(column, clamp(row - 1, 0, last)), 0).rgb +
-        w.y * texelFetch(u_picture, ivec2(column, clamp(row, 0, last)), 0).rgb +
-        w.z * texelFetch(u_picture, ivec2(column, clamp(row + 1, 0, last)), 0).rgb +
-        w.w * texelFetch(u_picture, ivec2(column, clamp(row + 2, 0, last)), 0).rgb, 1.0);
+        w.x * texture(u_picture, vec2(x, rows.x)).rgb + w.y * texture(u_picture, vec2(x, rows.y)).rgb +
+        w.z * texture(u_picture, vec2(x, rows.z)).rgb + w.w * texture(u_picture, vec2(x, rows.w)).rgb, 1.0);
 }

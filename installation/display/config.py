@@ -48,6 +48,9 @@ class DisplayConfig(Section):
     sharpness: Unit = Field(
         0.6, description="How crisply small pictures are enlarged: 0 is soft, 1 is Catmull-Rom, without a unit."
     )
+    crispness: Unit = Field(
+        0.5, description="How far edges are drawn together when small pictures are enlarged: 0 is not, without a unit."
+    )
     grain: Unit = Field(0.35, description="Film grain of the plain look: 0 is none, 1 is strong, without a unit.")
     vignette: Unit = Field(0.25, description="Darkening toward the corners of a picture: 0 is none, without a unit.")
     mask_grow: float = Field(

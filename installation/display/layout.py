@@ -17,7 +17,7 @@ Fit = Literal["contain", "cover"]
 MIN_PANEL_ASPECT = 0.66
 """Narrowest panel of a row, width over height: a face in an FFHQ crop is still whole with its hair."""
 
-MANY_ROWS_WORTH = 0.8
+MANY_ROWS_WORTH = 0.7
 """How much a panel's area counts when there is more than one row: a single row reads as one sentence."""
 
 

@@ -90,7 +90,14 @@ def rows(tiles):
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [((1280, 720), [5]), ((720, 1280), [2, 1, 2]), ((3840, 480), [5]), ((2880, 360), [5]), ((200, 2000), [1] * 5)],
+    [
+        ((1280, 720), [5]),
+        ((1024, 768), [3, 2]),
+        ((720, 1280), [2, 1, 2]),
+        ((3840, 480), [5]),
+        ((2880, 360), [5]),
+        ((200, 2000), [1] * 5),
+    ],
 )
 def test_five_words_are_a_row_on_wide_screens_and_a_die_on_tall_ones(size, expected):
     tiles = panels(Rect(0, 0, *size), 5, 0.08 * min(size), 0.02 * min(size))

@@ -81,7 +81,7 @@ def test_python_sets_every_uniform_that_glsl_declares(ctx, make_renderer, face_p
     monkeypatch.setattr(Program, "set", spy)
     renderer = make_renderer(view_fade_s=1.0)
     face = drawn_face()
-    renderer.show_pictures(face_picture(5))
+    renderer.show_pictures(face_picture(5, 8))  # so small that it is drawn crisply
     renderer.show_camera(face.camera, face.size, face.landmarks, face.quad)
     overlay = OverlayData({"draw": (1.0, 2.0)}, {"display": "30 Hz"}, {"F": "fullscreen"}, grid=True)
     for index, view in enumerate(VIEWS):
