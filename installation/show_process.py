@@ -187,7 +187,7 @@ def _film(task: ShowTask, window: Window, renderer: Renderer) -> Film:
     options, display, record = task.options, task.config.display, task.config.record
     return Film(
         renderer,
-        window.size_px,
+        renderer.surface.upright_size(window.size_px),
         record,
         film=options.record or (Path(record.path) if record.path else None),
         sheet=options.sheet,
