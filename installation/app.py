@@ -20,7 +20,8 @@ from engines.runtime.manifest import EncoderSpec, read_manifest
 from engines.runtime.paths import find_pack
 from installation.config import Config, load_config
 from installation.devices.eye_record import eye_fields, read_message
-from installation.devices.sources import SourceState, choose_source
+from installation.devices.source import SourceState
+from installation.devices.sources import choose_source
 from installation.display.screens import has_screen
 from installation.errors import ConfigError, DeviceError
 from installation.kiosk.steward import KioskTask

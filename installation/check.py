@@ -124,7 +124,8 @@ def check_display(config: Config) -> str:
 def check_camera(config: Config, source: str | None) -> str:
     """The source opens, delivers, and keeps the rate."""
     from installation.devices.reader import FrameReader
-    from installation.devices.sources import SourceState, choose_source, open_source
+    from installation.devices.source import SourceState
+    from installation.devices.sources import choose_source, open_source
 
     spec, note = choose_source(source or config.camera.source)
     reader = FrameReader(open_source(spec, config.camera), config.camera)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from installation.devices.config import CameraConfig
-from installation.devices.sources import Shot, SourceInfo
+from installation.devices.source import Shot, SourceInfo
 from installation.errors import ConfigError, DeviceError
 
 SYSFS = Path("/sys/class/video4linux")

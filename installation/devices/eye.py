@@ -25,7 +25,8 @@ from installation.core.types import Frame
 from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.eye_record import write_message
 from installation.devices.reader import FrameReader, ReaderStatus
-from installation.devices.sources import SourceState, open_source
+from installation.devices.source import SourceState
+from installation.devices.sources import open_source
 from installation.errors import ConfigError, DeviceError, MirrorError
 from installation.runtime.slots import BUFFERS, SharedLayout, SharedSlot
 

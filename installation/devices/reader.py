@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from installation.core.types import Frame
 from installation.devices.config import CameraConfig
-from installation.devices.sources import Source, SourceInfo, SourceState
+from installation.devices.source import Source, SourceInfo, SourceState
 from installation.errors import DeviceError, MirrorError
 from installation.runtime.slots import Slot
 

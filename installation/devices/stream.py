@@ -15,7 +15,7 @@ import av
 from av.container import InputContainer
 
 from installation.devices.config import CameraConfig
-from installation.devices.sources import Shot, SourceInfo
+from installation.devices.source import Shot, SourceInfo
 from installation.devices.video_file import upright
 from installation.errors import DeviceError
 

@@ -17,7 +17,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from installation.devices.sources import Shot, SourceInfo
+from installation.devices.source import Shot, SourceInfo
 from installation.errors import ConfigError, DeviceError
 
 _FALLBACK_FPS = 25.0  # for pictures and files that tell no rate

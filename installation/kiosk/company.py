@@ -26,7 +26,8 @@ from engines.runtime.paths import cache_dir, find_pack
 from installation.app import RunOptions, ShowTask
 from installation.config import Config
 from installation.devices.eye_record import eye_fields, read_message
-from installation.devices.sources import SourceState, choose_source
+from installation.devices.source import SourceState
+from installation.devices.sources import choose_source
 from installation.errors import ConfigError, MirrorError
 from installation.kiosk.commands import MAX_AGE_S, Command, parse_command
 from installation.kiosk.curtain import Cover

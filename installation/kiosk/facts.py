@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from installation.core.kiosk import Mode, Wanted
-from installation.devices.sources import SourceState
+from installation.devices.source import SourceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from installation.devices.sources import Shot, SourceInfo
+from installation.devices.source import Shot, SourceInfo
 from installation.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from installation.core.types import FaceMeasures
 from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.eye import run_eye
 from installation.devices.eye_record import MESSAGE_BYTES, eye_fields, read_message, write_message
-from installation.devices.sources import SourceState
+from installation.devices.source import SourceState
 from installation.runtime.board import Heartbeat, StopFlag
 from installation.runtime.slots import SharedSlot
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from installation.devices.config import CameraConfig
 from installation.devices.reader import FrameReader, retry_delay
-from installation.devices.sources import SourceState
+from installation.devices.source import SourceState
 from installation.errors import ConfigError, DeviceError
 
 PATIENCE_S = 20.0  # bound of a wait that ends as soon as the other thread has done its part
@@ -160,7 +160,7 @@ def test_another_size_in_the_middle_is_passed_on(scripted, clock):
     source.read_plain = source.read
 
     def read():
-        from installation.devices.sources import Shot
+        from installation.devices.source import Shot
 
         try:
             width, height = next(sizes)

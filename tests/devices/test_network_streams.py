@@ -11,7 +11,7 @@ from PIL import Image
 
 from installation.devices.config import CameraConfig
 from installation.devices.reader import FrameReader
-from installation.devices.sources import SourceState
+from installation.devices.source import SourceState
 from installation.devices.stream import NetworkStream, without_password
 from installation.errors import DeviceError
 
