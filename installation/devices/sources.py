@@ -1,9 +1,9 @@
-"""Where pictures come from: the source (`devices/source.py`) that a specification names.
+"""Where pictures come from: the source (`devices/source.py`) that a specification names:
 
 camera:0  camera:NAME  /dev/v4l/by-id/...   a V4L2 camera       `devices/camera.py`
-    PATH                                        a video file        `devices/video_file.py`
-    http://... https://... rtsp://...           a network stream    `devices/stream.py`
-    synthetic                                   the drawn visitor   `devices/synthetic.py`
+PATH                                        a video file        `devices/video_file.py`
+http://... https://... rtsp://...           a network stream    `devices/stream.py`
+synthetic                                   the drawn visitor   `devices/synthetic.py`
 """
 
 from __future__ import annotations

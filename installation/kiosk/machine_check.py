@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from installation.config import Config
-from installation.kiosk.checks import Finding
+from installation.kiosk.finding import Finding
 from installation.kiosk.install import SERVICE, files, unit_folder
 from installation.kiosk.state import is_acknowledged, state_folder
 

@@ -23,8 +23,8 @@ import psutil
 from engines.runtime.paths import cache_dir, find_pack
 from installation.config import Config
 from installation.errors import MirrorError
-from installation.kiosk.checks import Finding
 from installation.kiosk.config_text import as_toml
+from installation.kiosk.finding import Finding
 from installation.kiosk.loop_film import film_path
 from installation.kiosk.state import acknowledge
 from installation.kiosk.trace import CALLS, Trace, read_trace
