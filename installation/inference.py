@@ -16,6 +16,7 @@ from engines.runtime import Pack
 from installation.core.attract import AttractWalk
 from installation.core.latents import Latent
 from installation.core.morph import Morph, blend_feedback
+from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
 from installation.report import StageTimes
 from installation.runtime.slots import SharedSlot
@@ -111,25 +112,25 @@ class Inference:
         for _ in range(2):
             self._generate(self._attract.at(0.0)[None])
 
-    def reflect(self, wish: Wish, now: float) -> Reflection:
-        """Make one reflection of the newest record, as wished. Its buffers are reused after `_PICTURES` more."""
+    def reflect(self, wish: Wish, snapshot: Snapshot, now: float) -> Reflection:
+        """Reflect the newest record as wished and played; the buffers are reused after `_PICTURES` more."""
         assert self._attract is not None, "warm_up comes first"
         if wish.forget:
             self.forget()
-        camera = self._look(wish, now) if self._encodes and wish.look else None
+        camera = self._look(wish, snapshot, now) if self._encodes and wish.look else None
         began = self._clock()
         attract = self._attract.at(now)
         presence = wish.presence if self._face_id else 0.0
-        latents = self._blend(wish, attract, presence, now)
+        latents = self._blend(wish, snapshot, attract, presence, now)
         morphed = self._clock()
         self._stages.add("morph", morphed - began)
-        if wish.snapshot.changes != self._changes:
-            self._changes = wish.snapshot.changes
-            self._on_control(morphed - wish.snapshot.changed_at)
+        if snapshot.changes != self._changes:
+            self._changes = snapshot.changes
+            self._on_control(morphed - snapshot.changed_at)
         images = self._generate(latents)
         ended = self._clock()
         self._stages.add("generate", ended - morphed)
-        if wish.snapshot.number("/mirror/feedback") > 0.0:
+        if snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
         shown_face = self._face_id if presence > 0.0 else 0
         return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera)
@@ -168,14 +169,14 @@ class Inference:
         latent: Latent = self._pack.map(z, self._psi)[0]
         return latent
 
-    def _blend(self, wish: Wish, attract: Latent, presence: float, now: float) -> Latent:
+    def _blend(self, wish: Wish, snapshot: Snapshot, attract: Latent, presence: float, now: float) -> Latent:
         """Decide what is drawn: (n, num_ws, w_dim); the array is reused."""
         if presence <= 0.0:
             return attract[None]
         if wish.series:
-            latents = self._series.apply_each(self._visitor, wish.snapshot, now=now, out=self._each)
+            latents = self._series.apply_each(self._visitor, snapshot, now=now, out=self._each)
         else:
-            self._morph.apply(self._visitor, wish.snapshot, now=now, out=self._morphed)
+            self._morph.apply(self._visitor, snapshot, now=now, out=self._morphed)
             latents = self._morphed[None]
         if presence < 1.0:  # an ordinary interpolation in W+
             latents -= attract
@@ -183,7 +184,7 @@ class Inference:
             latents += attract
         return latents
 
-    def _look(self, wish: Wish, now: float) -> CameraPicture | None:
+    def _look(self, wish: Wish, snapshot: Snapshot, now: float) -> CameraPicture | None:
         """Take the eye's newest record and encode it, if it is new and shows somebody."""
         sequence, record = self._eye.latest()
         if record is None or sequence == self._seen:
@@ -204,10 +205,10 @@ class Inference:
         crop = self._encoder_in["crop"][0]
         np.multiply(self._crop.transpose(2, 0, 1), np.float32(1.0 / 127.5), out=crop, casting="unsafe")
         crop -= 1.0
-        feedback = wish.snapshot.number("/mirror/feedback")
+        feedback = snapshot.number("/mirror/feedback")
         if feedback > 0.0:
             blend_feedback(crop, self._shown, feedback, out=crop)
-        if wish.snapshot.number("/mirror/freeze") < 0.5 or face_id != self._face_id:
+        if snapshot.number("/mirror/freeze") < 0.5 or face_id != self._face_id:
             self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
             self._settle(face_id, now)
         self._stages.add("encode", self._clock() - began)

@@ -1,7 +1,8 @@
 """The neural thread: asks the eye for its newest record and the show for its newest wish, as fast as it may.
 
 It takes what is newest and never waits for anybody: the eye's record comes through a shared slot, the
-show's wishes through another, and results go into a third.
+show's wishes through another, and results go into a third. The controls it reads from the instrument at
+the moment it morphs: what a performer plays does not wait for the display's next frame.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from engines.runtime import Pack
+from installation.core.instrument import Instrument
 from installation.errors import MirrorError
 from installation.inference import Inference
 from installation.runtime.slots import Slot
@@ -29,16 +31,24 @@ class ReflectionThread(threading.Thread):
     Args:
         pack: Closed when the thread ends.
         inference: Makes the reflections; used by this thread alone.
+        instrument: What is played.
         rate_hz: Most reflections a second.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, pack: Pack, inference: Inference, rate_hz: float, clock: Callable[[], float] = time.monotonic
+        self,
+        pack: Pack,
+        inference: Inference,
+        instrument: Instrument,
+        rate_hz: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name="reflection", daemon=True)
         self._pack = pack
         self._inference = inference
+        self._instrument = instrument
+        self._changes = 0
         self.rate_hz = rate_hz
         self._clock = clock
         self._ending = threading.Event()
@@ -68,8 +78,8 @@ class ReflectionThread(threading.Thread):
         while not self._ending.is_set():
             now = self._clock()
             period_s = 1.0 / self.rate_hz
-            # With nothing newer from the eye, half a period of patience saves a whole frame of delay.
-            if now < due or (not self._inference.has_news and now < due + period_s / 2):
+            # With nothing newer from eye or player, half a period of patience saves a whole frame of delay.
+            if now < due or (not self._has_news() and now < due + period_s / 2):
                 time.sleep(_POLL_S)
                 continue
             due = max(due + period_s, now)
@@ -79,5 +89,10 @@ class ReflectionThread(threading.Thread):
             if wish.idle:
                 self._inference.forget(resting=True)
                 continue
-            self.reflections.publish(self._inference.reflect(wish, now))
+            snapshot = self._instrument.tick(now)
+            self._changes = snapshot.changes
+            self.reflections.publish(self._inference.reflect(wish, snapshot, now))
             self.inferences += 1
+
+    def _has_news(self) -> bool:
+        return self._inference.has_news or self._instrument.changes != self._changes

@@ -154,7 +154,6 @@ class Show:
         snapshot = self._instrument.tick(now)
         view = str(snapshot["/mirror/view"])
         wish = Wish(
-            snapshot,
             visit.presence,
             series=view == "series" and len(self._targets) > 1,
             camera=view in ("mirror", "split"),

@@ -75,7 +75,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         _demand(instrument, "/mirror/morph_mode", config.visit.morph_mode)
         eye = SharedSlot(layout=task.eye)
         stack.callback(eye.close)
-        thread = _start_thread(config, pack, tuple(targets), eye, figures)
+        thread = _start_thread(config, pack, tuple(targets), eye, instrument, figures)
         stack.callback(_end_thread, thread)
         window = open_window(config.display, headless=options.headless, hidden=True)
         stack.callback(window.close)
@@ -123,7 +123,12 @@ def _series_targets(config: Config, pack: Pack) -> dict[str, str]:
 
 
 def _start_thread(
-    config: Config, pack: Pack, series: tuple[str, ...], eye: SharedSlot, figures: ShowFigures
+    config: Config,
+    pack: Pack,
+    series: tuple[str, ...],
+    eye: SharedSlot,
+    instrument: Instrument,
+    figures: ShowFigures,
 ) -> ReflectionThread:
     directions = {d.name: d.vector * max(abs(d.low), abs(d.high)) for d in pack.directions.values()}
     everything = {name: target.w_plus for name, target in pack.targets.items()}
@@ -139,7 +144,7 @@ def _start_thread(
         stages=figures.stages,
         on_control=lambda seconds: figures.control.add(seconds * 1000.0),
     )
-    thread = ReflectionThread(pack, inference, config.engine.rate_hz)
+    thread = ReflectionThread(pack, inference, instrument, config.engine.rate_hz)
     thread.start()
     return thread
 

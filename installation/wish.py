@@ -7,16 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the show wants drawn next.
+    """What the show wants drawn next; with which controls, the neural thread asks the instrument itself.
 
     Attributes:
-        snapshot: Every control at one moment.
         presence: 0 the attract walk alone, 1 the visitor alone.
         series: Whether the targets of the series are drawn side by side instead of the one morph.
         camera: Whether the camera picture of the same frame is wanted too.
@@ -25,7 +23,6 @@ class Wish:
         idle: Draw nothing new: the doors are closed.
     """
 
-    snapshot: Snapshot
     presence: float = 0.0
     series: bool = False
     camera: bool = False

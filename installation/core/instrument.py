@@ -96,6 +96,11 @@ class Instrument:
         return self._newest
 
     @property
+    def changes(self) -> int:
+        """How many changes operators have made since the start; never waits."""
+        return self._changes
+
+    @property
     def cues(self) -> CueList:
         """The cue list as it is now."""
         return self._cues

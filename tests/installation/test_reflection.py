@@ -1,5 +1,7 @@
 """The neural thread with the pack that ships: what it draws for nobody, for a visitor, and after they have gone."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ class Stand:
             self.pack, self.morph, self.series, self.eye,
             psi=0.7, attract_s=1000.0, smoothing_s=0.0, stages=StageTimes(),
         )  # fmt: skip
-        self.thread = ReflectionThread(self.pack, inference, 60.0)
+        self.thread = ReflectionThread(self.pack, inference, self.instrument, 60.0)
         self.thread.start()
         self.frames = 0
 
@@ -53,7 +55,7 @@ class Stand:
 
     def draw(self, presence=1.0, **wish):
         """Ask, and wait for a reflection of that wish and the newest record."""
-        self.thread.wish.publish(Wish(self.instrument.tick(0.0), presence, **{"forget": False, **wish}))
+        self.thread.wish.publish(Wish(presence, **{"forget": False, **wish}))
         sequence, _ = self.thread.reflections.peek()
         for _ in range(3):  # one may have been on its way, with the old wish
             sequence, reflection = self.thread.reflections.wait_newer(sequence, PATIENCE_S)
@@ -130,7 +132,7 @@ def test_half_present_lies_between_the_walk_and_the_visitor(stand):
 def test_the_camera_picture_comes_only_when_it_is_asked_for(stand):
     stand.look(face_id=1)
     assert stand.draw().camera is None
-    stand.thread.wish.publish(Wish(stand.instrument.tick(0.0), 1.0, camera=True, forget=False))
+    stand.thread.wish.publish(Wish(1.0, camera=True, forget=False))
     sequence, _ = stand.thread.reflections.peek()
     camera = None
     for _ in range(20):
@@ -160,3 +162,18 @@ def test_values_that_are_no_numbers_never_stop_the_thread(stand):
     stand.draw()
     stand.look(face_id=9)
     assert np.isfinite(stand.draw().picture.images).all()
+
+
+def test_what_is_played_reaches_the_picture_without_another_wish(stand):
+    stand.look(1)
+    stand.draw()
+    before = stand.draw().picture.images.copy()
+    now = time.monotonic()
+    stand.instrument.set("/mirror/morph/t0", 1.0, now=now)
+    stand.instrument.set("/mirror/amount", 1.0, now=now)
+    sequence, _ = stand.thread.reflections.peek()
+    for _ in range(60):
+        sequence, reflection = stand.thread.reflections.wait_newer(sequence, PATIENCE_S)
+        if np.abs(reflection.picture.images - before).max() > 0.1:
+            break
+    assert np.abs(reflection.picture.images - before).max() > 0.1
