@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from installation.core.opening_hours import WEEKDAYS, OpeningHours, Period, parse_period
+from installation.runtime.pages import is_loopback
 from installation.runtime.section import Section
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -134,10 +134,7 @@ class DocentConfig(Section):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the page."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 class PrivacyConfig(Section):

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
-import json
-import socket
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from installation.errors import DeviceError, MissingExtra
 from installation.kiosk.commands import Command, parse_command
 from installation.kiosk.config import DocentConfig
 from installation.kiosk.links import JsonSlot
+from installation.runtime.pages import (
+    PinGate,
+    file_routes,
+    listen,
+    need_web,
+    page_server,
+    parsed,
+    same_origin,
+    strict_headers,
+)
 from installation.runtime.slots import SharedLayout
 from installation.runtime.supervisor import tell_on_stderr
 
@@ -33,17 +38,7 @@ STALE_S = 3.0
 STATE_EVERY_S = 0.5
 _HELLO_S = 10.0
 _MAX_MESSAGE = 2048
-_MAX_CLIENTS = 32
-_WRONG_PINS, _WRONG_WINDOW_S = 5, 60.0
-_FILES = {"/": ("docent.html", "text/html"), "/docent.js": ("docent.js", "text/javascript")}
-_FILES["/docent.css"] = ("docent.css", "text/css")
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_FILES = {"/": PAGE / "docent.html", "/docent.js": PAGE / "docent.js", "/docent.css": PAGE / "docent.css"}
 
 
 def run_docent(
@@ -62,70 +57,13 @@ def run_docent(
         MissingExtra: Without starlette, uvicorn and websockets.
         DeviceError: If the port is taken.
     """
-    try:
-        import uvicorn
-        import websockets  # noqa: F401  uvicorn loads it by name
-    except ImportError as error:
-        raise MissingExtra(error.name or "uvicorn", "docent", "the docent page") from error
-    try:
-        listener = socket.create_server((config.host, config.port))
-    except OSError as error:
-        raise DeviceError(
-            f"TCP {config.host}:{config.port} cannot be used ({error.strerror}); "
-            "close the other program or change [docent] port"
-        ) from error
+    need_web("the docent page")
+    listener = listen(config.host, config.port, "close the other program or change [docent] port")
     tell_on_stderr(f"docent page: http://{config.host}:{listener.getsockname()[1]}/")
     desk = Desk(config, JsonSlot(board), commands, languages, secret)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            desk.app(),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="websockets-sansio",
-            ws_max_size=_MAX_MESSAGE,
-            ws_ping_interval=5.0,
-            ws_ping_timeout=10.0,
-            limit_concurrency=_MAX_CLIENTS,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-        )
-    )
+    server = page_server(desk.app(), max_message=_MAX_MESSAGE)
     with listener:
         server.run(sockets=[listener])
-
-
-class PinGate:
-    """Asks for the PIN, and holds everybody back for a while after too many wrong ones.
-
-    Args:
-        pin: The right one.
-        secret: Makes the token that stands for it.
-        now: Monotonic seconds.
-    """
-
-    def __init__(self, pin: str, secret: bytes, now: Callable[[], float] = time.monotonic) -> None:
-        self._pin = pin.encode()
-        self._now = now
-        self._wrong: list[float] = []
-        self.token = hmac.new(secret, self._pin, hashlib.sha256).hexdigest()
-
-    def admit(self, message: object) -> str:
-        """Look at the first message of a client; returns what is wrong, or nothing."""
-        given = message if isinstance(message, dict) else {}
-        token, pin = given.get("token"), given.get("pin")
-        if isinstance(token, str) and hmac.compare_digest(token.encode(), self.token.encode()):
-            return ""
-        now = self._now()
-        self._wrong = [at for at in self._wrong if now - at < _WRONG_WINDOW_S]
-        if len(self._wrong) >= _WRONG_PINS:
-            return "too many wrong PINs; wait a minute"
-        if isinstance(pin, str) and hmac.compare_digest(pin.encode(), self._pin):
-            return ""
-        if pin is None:
-            return "PIN"
-        self._wrong.append(now)
-        return "wrong PIN"
 
 
 class Desk:
@@ -149,27 +87,20 @@ class Desk:
     def app(self) -> Any:
         """The ASGI application."""
         from starlette.applications import Starlette
-        from starlette.requests import Request
-        from starlette.responses import Response
-        from starlette.routing import Route, WebSocketRoute
+        from starlette.routing import WebSocketRoute
 
-        def file(request: Request) -> Response:
-            name, kind = _FILES[request.url.path]
-            return Response((PAGE / name).read_bytes(), media_type=kind, headers=_HEADERS)
-
-        routes = [Route(path, file, methods=["GET"]) for path in _FILES]
-        return Starlette(routes=[*routes, WebSocketRoute("/ws", self._talk)])
+        return Starlette(routes=[*file_routes(_FILES, strict_headers()), WebSocketRoute("/ws", self._talk)])
 
     async def _talk(self, client: Any) -> None:
         """One phone, from PIN to goodbye."""
         from starlette.websockets import WebSocketDisconnect
 
-        if not _same_origin(client.headers.get("origin"), client.headers.get("host")):
+        if not same_origin(client.headers.get("origin"), client.headers.get("host")):
             await client.close(1008)
             return
         await client.accept()
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError, OSError):  # phones fall asleep
-            first = _parsed(await asyncio.wait_for(client.receive_text(), _HELLO_S))
+            first = parsed(await asyncio.wait_for(client.receive_text(), _HELLO_S))
             trouble = self._gate.admit(first)
             if trouble:
                 await client.send_json({"refused": trouble})
@@ -179,7 +110,7 @@ class Desk:
             teller = asyncio.create_task(self._tell(client))
             try:
                 while True:
-                    await client.send_json(self._answer(_parsed(await client.receive_text())))
+                    await client.send_json(self._answer(parsed(await client.receive_text())))
             finally:
                 teller.cancel()
 
@@ -204,15 +135,3 @@ class Desk:
             return {**answer, "refused": command}
         self._commands.send({"do": command.do, "value": command.value, "at": time.monotonic()})
         return {**answer, "done": command.do}
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _same_origin(origin: str | None, host: str | None) -> bool:
-    """Whether a browser's page is ours; programs send no origin, and must know the PIN as well."""
-    return origin is None or (host is not None and origin.partition("://")[2] == host)

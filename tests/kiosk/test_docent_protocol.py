@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from installation.kiosk.docent import STALE_S, PinGate
+from installation.kiosk.docent import STALE_S
+from installation.runtime.pages import PinGate
 
 pytest.importorskip("websockets", reason="the extra 'docent' is not installed")
 from websockets.exceptions import ConnectionClosed, InvalidStatus
