@@ -2,7 +2,7 @@
 
 Beside each network stands the roofline (the least time this CPU needs for its arithmetic) and, where PyTorch and the
 pack's weights are there, the plain PyTorch network in the same run. `--runs N` runs encoder and generator N times and
-tells how memory grew.
+tells how memory grew; `--control` plays a show over OSC (`installation/control_bench.py`).
 
 Apart from the tests on purpose: no test asserts on wall time.
 """
@@ -24,6 +24,7 @@ from engines.runtime.backends import BackendOptions, Engine
 from engines.runtime.paths import find_pack
 from engines.runtime.roofline import count_work, measure_peak
 from installation.app import Run, RunOptions
+from installation.control_bench import bench_control, describe
 from installation.core.stats import Histogram
 from installation.errors import EngineError
 
@@ -35,7 +36,11 @@ GROWTH_POINTS = 10
 
 def bench(options: argparse.Namespace) -> int:
     """Measure and print; `options` are those of `mirror bench`."""
-    result: dict[str, Any] = {"machine": _machine(), "networks_ms": {}}
+    if options.control:
+        result = bench_control(options)
+        print(json.dumps(result, indent=2) if options.json else "\n".join(describe(result)))
+        return 0 if result["flood"]["played"]["last_wins"] else 1
+    result = {"machine": _machine(), "networks_ms": {}}
     with load_pack(find_pack(options.pack or "default"), options.backend or "auto") as pack:
         result |= {"pack": pack.name, "resolution": pack.resolution, "backend": pack.backend.name}
         if options.runs:
@@ -157,9 +162,9 @@ def _machine() -> dict[str, Any]:
 def _table(result: dict[str, Any]) -> str:
     lines = [
         f"pack {result['pack']} ({result['resolution']} px) on {result['backend']}, {result['machine']['cores']} cores",
-        f"{'stage':<16}{'p50':>9}{'p95':>9}{'worst':>9}  ms",
     ]
-    lines += _rows(result["networks_ms"])
+    if result["networks_ms"]:
+        lines += [f"{'stage':<16}{'p50':>9}{'p95':>9}{'worst':>9}  ms", *_rows(result["networks_ms"])]
     lines += _comparisons(result)
     show = result.get("show")
     if show:

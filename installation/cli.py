@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add_show_options(bench)
     bench.add_argument("--backend", default=None, help="auto, tensorrt, cuda, openvino or torch")
     bench.add_argument("--runs", type=int, default=0, metavar="N", help="only run the networks N times: memory growth")
+    bench.add_argument("--control", action="store_true", help="only play a show over OSC: delay of a control, flood")
     bench.add_argument("--seconds", type=positive, default=60.0, metavar="S", help="length of the measured show")
     bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
     bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")

@@ -124,16 +124,17 @@ class Inference:
         latents = self._blend(wish, snapshot, attract, presence, now)
         morphed = self._clock()
         self._stages.add("morph", morphed - began)
+        played_at = None
         if snapshot.changes != self._changes:
-            self._changes = snapshot.changes
-            self._on_control(morphed - snapshot.changed_at)
+            self._changes, played_at = snapshot.changes, snapshot.changed_at
+            self._on_control(morphed - played_at)
         images = self._generate(latents)
         ended = self._clock()
         self._stages.add("generate", ended - morphed)
         if snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
         shown_face = self._face_id if presence > 0.0 else 0
-        return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera)
+        return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera, played_at)
 
     def forget(self, *, resting: bool = False) -> None:
         """Wipe all that is known of the visitor. Called again and again while nobody is there.

@@ -78,8 +78,11 @@ class ReflectionThread(threading.Thread):
         while not self._ending.is_set():
             now = self._clock()
             period_s = 1.0 / self.rate_hz
-            # With nothing newer from eye or player, half a period of patience saves a whole frame of delay.
-            if now < due or (not self._has_news() and now < due + period_s / 2):
+            # A player need not wait for the whole period, and with nothing new at all half a period of patience
+            # saves a whole frame of delay; on average the rate is kept.
+            played = self._instrument.changes != self._changes
+            patience_s = -period_s / 2 if played else 0.0 if self._inference.has_news else period_s / 2
+            if now < due + patience_s:
                 time.sleep(_POLL_S)
                 continue
             due = max(due + period_s, now)
@@ -93,6 +96,3 @@ class ReflectionThread(threading.Thread):
             self._changes = snapshot.changes
             self.reflections.publish(self._inference.reflect(wish, snapshot, now))
             self.inferences += 1
-
-    def _has_news(self) -> bool:
-        return self._inference.has_news or self._instrument.changes != self._changes

@@ -51,13 +51,15 @@ class StageTimes:
 class ShowFigures:
     """Counts of one show, from the curtain on. Owned by the show's main thread.
 
-    `latency` is capture to swap; `control` is from the receipt of an operator's message to the W+ that it changed.
+    `latency` is capture to swap; `control` is from the receipt of an operator's message to the W+ that it
+    changed, `control_to_swap` to the swap of the first frame drawn from that W+.
     """
 
     def __init__(self) -> None:
         self.stages = StageTimes()
         self.latency = Histogram()
         self.control = Histogram()
+        self.control_to_swap = Histogram()
         self.displayed = 0
         self.inferences = 0
         self.visits = 0
@@ -125,6 +127,7 @@ class ShowFigures:
             },
             "latency_ms": _percentiles(self.latency),
             "control_ms": _percentiles(self.control),
+            "control_to_swap_ms": _percentiles(self.control_to_swap),
             "first_reflection_s": None if self.first_reflection_s is None else round(self.first_reflection_s, 2),
             "stages_ms": self.stages.summary(),
             "visits": self.visits,

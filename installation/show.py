@@ -88,6 +88,7 @@ class Show:
         self._thread = thread
         self._instrument = instrument
         self._figures = figures
+        self._played_at: float | None = None
         self._film = film
         self._tell = tell
         self._steward = steward
@@ -247,6 +248,7 @@ class Show:
             gap = now - self._arrived_at
             self._interval_s += _RATE_WEIGHT * (min(gap, 1.0) - self._interval_s)
         self._before, self._newest, self._arrived_at = self._newest, picture, now
+        self._played_at = reflection.played_at
         self._series_shown = series
         self._renderer.show_pictures(picture)
         self._show_camera(reflection)
@@ -283,6 +285,9 @@ class Show:
         figures = self._figures
         figures.inferences = self._thread.inferences
         figures.tick(swapped)
+        if self._played_at is not None:
+            figures.control_to_swap.add((swapped - self._played_at) * 1000.0)
+            self._played_at = None
         picture = self._newest
         if picture is None or picture.face_id == 0:
             return

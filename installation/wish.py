@@ -50,7 +50,14 @@ class CameraPicture:
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """One result: what the generator drew, and the camera picture it belongs to where that was asked for."""
+    """One result.
+
+    Attributes:
+        picture: What the generator drew.
+        camera: The camera picture it belongs to, where that was asked for.
+        played_at: When the operator's newest message was received, if this is the first result with it; else None.
+    """
 
     picture: Picture
     camera: CameraPicture | None
+    played_at: float | None = None

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from installation.core.controls import ControlTable, control_table
 from installation.devices.instrument_config import OscConfig
-from installation.devices.osc_bench import describe, run_bench
 from installation.devices.osc_codec import PacketRefused, build_message, parse_message, split_packet
 from installation.devices.osc_layout import open_stage_control, touch_osc
 from installation.devices.performer_page import control_rows
@@ -51,19 +50,12 @@ def main(argv: Sequence[str], table: ControlTable | None = None, config: OscConf
     monitor.add_argument("--host", default="127.0.0.1")
     monitor.add_argument("--port", type=int, default=config.port)
     monitor.add_argument("--seconds", type=float, help="end after so many seconds")
-    bench = commands.add_parser("bench", help="measure the delay of a message, and what a flood does")
-    bench.add_argument("--seconds", type=float, default=10.0)
-    bench.add_argument("--rate", type=int, default=20_000, help="messages a second of the flood")
     options = parser.parse_args(argv)
     if options.what == "layout":
         return _layout(table, options)
     if options.what == "list":
         print("\n".join("  ".join(row) for row in control_rows(table)))
         return 0
-    if options.what == "bench":
-        result = run_bench(table, seconds=options.seconds, rate=options.rate)
-        print("\n".join(describe(result)))
-        return 0 if result.last_wins else 1
     return _monitor(options.host, options.port, options.seconds)
 
 

@@ -246,7 +246,7 @@ class OscServer:
         elif what == "unsubscribe":
             self._feedback.unsubscribe(target)
         elif what == "state":
-            snapshot = self._instrument.snapshot
+            snapshot = self._instrument.tick(self._now())  # with what the same client sent just before
             for row in snapshot.table.stateful:
                 self._send(target, row.address, (snapshot.goal(row.address),))
         elif what == "ping":

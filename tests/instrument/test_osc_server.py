@@ -72,6 +72,15 @@ def test_ping_state_signals_and_heartbeat(rig: Any, clients: Any) -> None:
     assert client.receive_until("/mirror/heartbeat")[0] >= 1.0
 
 
+def test_who_asks_for_the_state_hears_what_they_just_sent(rig: Any, clients: Any) -> None:
+    client = clients(rig)
+    for step in range(1, 21):
+        client.send(A, step / 32)
+        client.send("/mirror/state")
+        assert client.receive_until(A) == (step / 32,)
+        client.receive_until(rig.player.table.stateful[-1].address)
+
+
 def test_mistakes_are_told_to_subscribers_and_cues_are_named(rig: Any, clients: Any) -> None:
     client = clients(rig)
     client.send("/mirror/subscribe")
@@ -194,12 +203,3 @@ def test_pure_data_plays(rig: Any, tmp_path: Path) -> None:
     finally:
         pd.kill()
         pd.communicate()
-
-
-def test_the_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
-    from installation.devices import osc_cli
-
-    assert osc_cli.main(["bench", "--seconds", "1.2", "--rate", "2000"]) == 0
-    printed = capsys.readouterr().out
-    assert "p99" in printed
-    assert "the last value of each address won" in printed
