@@ -25,7 +25,9 @@ class DisplayConfig(Section):
         (1280, 720),
         description="Width and height in pixels of the window, or of the picture when there is no screen.",
     )
-    hz: float = Field(30.0, ge=1.0, le=240.0, description="Pictures per second when there is no screen, in hertz.")
+    hz: float = Field(
+        30.0, ge=1.0, le=240.0, description="Pictures per second where no screen tells its rate, in hertz."
+    )
     vsync: bool = Field(True, description="Whether to wait for the screen's refresh; without it the picture tears.")
     rotation: Literal[0, 90, 180, 270] = Field(
         0, description="How far the screen is turned clockwise on the wall, in degrees."

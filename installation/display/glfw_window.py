@@ -9,6 +9,7 @@ from typing import Any
 import glfw
 import moderngl
 
+from installation.core.pacing import RefreshWatch
 from installation.display.config import DisplayConfig
 from installation.display.monitors import address_of, choose_monitor, monitor_names, text_of
 from installation.display.window import TITLE, Event, collect
@@ -55,12 +56,14 @@ class GlfwWindow:
         glfw.set_key_callback(self._handle, self._on_key)
         self._windowed = (*glfw.get_window_pos(self._handle), *config.size) if _can_place() else (0, 0, *config.size)
         self._wants_fullscreen = config.fullscreen
+        self._hz = config.hz
         self._monitor = self._find_monitor()
         if self._monitor is None:
             names = ", ".join(f"{index} {name!r}" for index, name in enumerate(monitor_names(glfw))) or "none at all"
             self.close()
             raise DisplayError(f"[display] monitor = {config.monitor!r}: not connected; connected are {names}")
         self._place()
+        self._refresh = RefreshWatch(self.hz) if config.vsync else None
         self.name = f"{text_of(glfw.get_monitor_name(self._monitor))}, {self.ctx.info['GL_RENDERER']}"
 
     @property
@@ -80,11 +83,9 @@ class GlfwWindow:
 
     @property
     def hz(self) -> float:
-        """The monitor's refresh rate, 60 if it does not say."""
-        if self._monitor is None:
-            return 60.0
-        mode = glfw.get_video_mode(self._monitor)
-        return float(mode.refresh_rate or 60) if mode else 60.0
+        """The monitor's refresh rate; `[display] hz` if it does not say, as virtual screens do."""
+        mode = glfw.get_video_mode(self._monitor) if self._monitor is not None else None
+        return float(mode.refresh_rate) if mode is not None and mode.refresh_rate else self._hz
 
     @property
     def should_close(self) -> bool:
@@ -110,6 +111,8 @@ class GlfwWindow:
             time.sleep(_HIDDEN_S)  # under Wayland a hidden window would wait for ever
         else:
             glfw.swap_buffers(self._handle)
+            if self._refresh is not None:
+                time.sleep(self._refresh.wait_s(time.monotonic()))
         collect(self.ctx)
 
     def reveal(self) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from installation.core.attract import AttractWalk
 from installation.core.latents import band_weights, bands_for, style_mix, truncate
-from installation.core.pacing import Pacer
+from installation.core.pacing import Pacer, RefreshWatch
 from installation.core.stats import Histogram
 
 
@@ -31,6 +31,40 @@ def test_a_late_tick_is_dropped_and_not_chased():
 def test_pacer_refuses_a_rate_of_zero():
     with pytest.raises(ValueError, match="above 0"):
         Pacer(0.0)
+
+
+def _drawn(watch, count, swap_takes_s, now=0.0):
+    """Times of `count` swaps that return after `swap_takes_s`, with the sleep that is asked for."""
+    times = []
+    for _ in range(count):
+        now += swap_takes_s
+        times.append(now)
+        now += watch.wait_s(now)
+    return times
+
+
+def test_a_screen_that_waits_is_left_alone():
+    times = _drawn(RefreshWatch(60.0), 1000, 1 / 60)
+    assert times[-1] == pytest.approx(1000 / 60)
+
+
+def test_a_screen_that_waits_for_nothing_is_drawn_at_its_rate_all_the_same():
+    times = _drawn(RefreshWatch(30.0), 3000, 0.004)
+    assert 3000 / times[-1] == pytest.approx(30.0, rel=0.05)
+
+
+def test_a_late_picture_and_the_early_one_after_it_change_nothing():
+    watch, now = RefreshWatch(60.0), 0.0
+    for tick in range(2000):
+        now += {0: 0.030, 1: 0.003}.get(tick % 20, 1 / 60)
+        assert watch.wait_s(now) == 0.0
+
+
+def test_a_window_that_was_covered_follows_the_screen_again():
+    watch = RefreshWatch(60.0)
+    now = _drawn(watch, 300, 0.001)[-1]
+    now = _drawn(watch, 700, 1 / 60, now)[-1]
+    assert [watch.wait_s(now + tick / 60) for tick in range(1, 100)] == [0.0] * 99
 
 
 @given(st.lists(st.floats(0.02, 60_000), min_size=1, max_size=300))
