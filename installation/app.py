@@ -36,6 +36,8 @@ CONFIG_FILE = Path("config.toml")
 HEADLESS_SECONDS = 10.0
 HEADLESS_FILM = Path("out/mirror.mp4")
 HEADLESS_SHEET = Path("out/mirror.png")
+DEMO_VISIT = {"reflect_s": 1.2, "morph_s": 3.0}
+"""Stages of the demonstration's visit: the drawn visitor enters at 3.5 s, and ten seconds shall show a morph."""
 
 _EYE = "installation.devices.eye:run_eye"
 _SHOW = "installation.show_process:main"
@@ -111,6 +113,9 @@ class Run:
         options = replace(options, headless=True)
         if options.seconds is not None or options.record or options.report:
             return options
+        tell_on_stderr(f"a film of {HEADLESS_SECONDS:g} s follows, in which the visit goes faster than in the show")
+        visit = self.config.visit.model_copy(update=DEMO_VISIT)
+        self.config = self.config.model_copy(update={"visit": visit})
         return replace(options, seconds=HEADLESS_SECONDS, record=HEADLESS_FILM, sheet=HEADLESS_SHEET)
 
     def run(self) -> int:

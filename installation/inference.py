@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.runtime import Pack
 from installation.core.attract import AttractWalk
 from installation.core.latents import Latent
-from installation.core.morph import Morph, blend_feedback
+from installation.core.morph import LADDER, Morph, blend_feedback
 from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
 from installation.report import StageTimes
@@ -79,6 +79,7 @@ class Inference:
         self._visitor: Latent = np.zeros(shape, np.float32)
         self._morphed: Latent = np.zeros(shape, np.float32)
         self._each: Latent = np.zeros((len(series.target_names), *shape), np.float32)
+        self._ladder: Latent = np.zeros((len(LADDER), *shape), np.float32)
         self._shown: NDArray[np.float32] = np.zeros((3, size, size), np.float32)
         self._inputs: dict[int, Latent] = {}
         self._images: dict[int, list[NDArray[np.float32]]] = {}
@@ -134,7 +135,8 @@ class Inference:
         if snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
         shown_face = self._face_id if presence > 0.0 else 0
-        return Reflection(Picture(images, self._captured_at, self._frame_id, shown_face, ended), camera, played_at)
+        picture = Picture(images, self._captured_at, self._frame_id, shown_face, ended)
+        return Reflection(picture, camera, wish, played_at)
 
     def forget(self, *, resting: bool = False) -> None:
         """Wipe all that is known of the visitor. Called again and again while nobody is there.
@@ -152,7 +154,7 @@ class Inference:
         if not self._face_id:
             return
         self._wipe_in = 2 * _PICTURES
-        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._shown):
+        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._shown):
             latent[:] = 0.0
         for tensor in self._encoder_in.values():
             tensor[:] = 0.0
@@ -176,6 +178,8 @@ class Inference:
             return attract[None]
         if wish.series:
             latents = self._series.apply_each(self._visitor, snapshot, now=now, out=self._each)
+        elif wish.ladder:
+            latents = self._morph.apply_ladder(self._visitor, snapshot, now=now, out=self._ladder)
         else:
             self._morph.apply(self._visitor, snapshot, now=now, out=self._morphed)
             latents = self._morphed[None]

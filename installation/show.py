@@ -15,6 +15,7 @@ import numpy as np
 from installation.config import Config
 from installation.core.governor import Governor
 from installation.core.instrument import Instrument
+from installation.core.latents import BAND_NAMES
 from installation.core.pacing import Pacer
 from installation.core.types import FaceMeasures
 from installation.core.visit import Stage, Visit, VisitState
@@ -113,6 +114,7 @@ class Show:
         self._arrived_at = 0.0
         self._interval_s = 0.0
         self._series_shown = False
+        self._ladder_shown = False
         self._black = 0.0
         self._governor = Governor(1.0 / window.hz, config.engine.rate_hz)
         self._began = clock() if started_at is None else started_at
@@ -157,6 +159,7 @@ class Show:
         wish = Wish(
             visit.presence,
             series=view == "series" and len(self._targets) > 1,
+            ladder=view == "strip",
             camera=view in ("mirror", "split"),
             forget=visit.stage is Stage.NOBODY,
             look=orders.followed or visit.stage is not Stage.NOBODY,
@@ -224,7 +227,7 @@ class Show:
     def _play_visit(self, visit: VisitState, faces: Faces, now: float) -> None:
         """The visit plays the instrument with its own hand, under everybody else's."""
         if self._targets:
-            current = self._targets[visit.target % len(self._targets)]
+            current = self._current(visit)
             for name in self._targets:
                 weight = visit.amount if name == current else 0.0
                 self._instrument.set(f"/mirror/morph/{name}", weight, "visit", now)
@@ -243,13 +246,13 @@ class Show:
         self._last_sequence = sequence
         began = self._clock()
         picture = reflection.picture
-        series = picture.images.shape[0] > 1
         if self._newest is not None:
             gap = now - self._arrived_at
             self._interval_s += _RATE_WEIGHT * (min(gap, 1.0) - self._interval_s)
         self._before, self._newest, self._arrived_at = self._newest, picture, now
         self._played_at = reflection.played_at
-        self._series_shown = series
+        several = picture.images.shape[0] > 1
+        self._series_shown, self._ladder_shown = several and reflection.wish.series, several and reflection.wish.ladder
         self._renderer.show_pictures(picture)
         self._show_camera(reflection)
         self._figures.stages.add("upload", self._clock() - began)
@@ -269,11 +272,19 @@ class Show:
     def _shows_visitor(self) -> bool:
         return self._newest is not None and self._newest.face_id > 0
 
+    def _current(self, visit: VisitState) -> str:
+        """The target of this moment, or "" where the pack has none."""
+        return self._targets[visit.target % len(self._targets)] if self._targets else ""
+
     def _words(self, visit: VisitState) -> tuple[str, ...]:
+        """Captions of what is shown: the series' words, the ladder's bands before the whole word, or the one word."""
         if not self._targets:
             return ()
-        names = self._targets[:SERIES] if self._series_shown else (self._targets[visit.target % len(self._targets)],)
-        return tuple(self._captions.get(name, name) for name in names)
+        if self._series_shown:
+            return tuple(self._captions.get(name, name) for name in self._targets[:SERIES])
+        name = self._current(visit)
+        word = self._captions.get(name, name)
+        return ("", *BAND_NAMES, word) if self._ladder_shown else (word,)
 
     def _caption_alpha(self, visit: VisitState) -> float:
         if self._series_shown:
@@ -346,7 +357,7 @@ class Show:
             "visits": str(visit.visits),
         }
         if self._targets:
-            values["target"] = self._targets[visit.target % len(self._targets)]
+            values["target"] = self._current(visit)
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()

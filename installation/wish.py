@@ -17,6 +17,7 @@ class Wish:
     Attributes:
         presence: 0 the attract walk alone, 1 the visitor alone.
         series: Whether the targets of the series are drawn side by side instead of the one morph.
+        ladder: Whether the rungs of the style-mix ladder are drawn side by side instead of the one morph.
         camera: Whether the camera picture of the same frame is wanted too.
         forget: The visit is over: wipe what is known of the visitor.
         look: Whether the eye's records may be looked at; not before the visitor has been told.
@@ -25,6 +26,7 @@ class Wish:
 
     presence: float = 0.0
     series: bool = False
+    ladder: bool = False
     camera: bool = False
     forget: bool = True
     look: bool = True
@@ -55,9 +57,11 @@ class Reflection:
     Attributes:
         picture: What the generator drew.
         camera: The camera picture it belongs to, where that was asked for.
+        wish: What it was drawn for.
         played_at: When the operator's newest message was received, if this is the first result with it; else None.
     """
 
     picture: Picture
     camera: CameraPicture | None
+    wish: Wish
     played_at: float | None = None

@@ -26,6 +26,9 @@ from installation.core.breath import Breath
 from installation.core.controls import MORPH_MODES, NO_DONOR, PATHS, ROOT, Value
 from installation.core.latents import BAND_NAMES, Bands, Latent
 
+LADDER: tuple[tuple[str, ...], ...] = ((), *((band,) for band in BAND_NAMES), BAND_NAMES)
+"""Bands that each rung of the style-mix ladder takes from the target: none, each alone, all (StyleGAN, figure 3)."""
+
 BREATH_REACH = 0.5
 """Part of each direction's useful range that the breath walks at most, divided by the root of their number."""
 
@@ -90,13 +93,7 @@ class Morph:
             `out`, or a new array.
         """
         out = self._prepared(visitor, self.shape, out)
-        for index, name in enumerate(self.target_names):
-            self._weights[index] = _number(controls, f"morph/{name}", 0.0)
-        total = float(self._weights.sum())
-        if total > 1.0:
-            self._weights /= np.float32(total)
-            total = 1.0
-        self._toward(out, self._weights, total, controls)
+        self._toward(out, self._weights, self._read_weights(controls), controls)
         self._finish(out, controls, now)
         return out
 
@@ -115,6 +112,27 @@ class Morph:
             self._toward(out[index], self._one_weight, 1.0, controls)
             self._finish(out[index], controls, now)
         return out
+
+    def apply_ladder(
+        self, visitor: Latent, controls: Mapping[str, Value], *, now: float = 0.0, out: Latent | None = None
+    ) -> Latent:
+        """Morph one face through the bands of each rung of `LADDER`: (5, num_ws, w_dim), the last as `apply` does."""
+        out = self._prepared(visitor, (len(LADDER), *self.shape), out)
+        total = self._read_weights(controls)
+        for rung, bands in zip(out, LADDER, strict=True):
+            self._toward(rung, self._weights, total, controls, bands)
+            self._finish(rung, controls, now)
+        return out
+
+    def _read_weights(self, controls: Mapping[str, Value]) -> float:
+        """Take the targets' weights; returns their sum, at most 1."""
+        for index, name in enumerate(self.target_names):
+            self._weights[index] = _number(controls, f"morph/{name}", 0.0)
+        total = float(self._weights.sum())
+        if total > 1.0:
+            self._weights /= np.float32(total)
+            total = 1.0
+        return total
 
     def _stack(self, what: str, latents: Mapping[str, Latent]) -> Latent:
         stack = np.empty((len(latents), *self.shape), np.float32)
@@ -135,13 +153,18 @@ class Morph:
         return out
 
     def _toward(
-        self, w_plus: Latent, weights: NDArray[np.float32], total: float, controls: Mapping[str, Value]
+        self,
+        w_plus: Latent,
+        weights: NDArray[np.float32],
+        total: float,
+        controls: Mapping[str, Value],
+        bands: Sequence[str] = BAND_NAMES,
     ) -> None:
         amount = _number(controls, "amount", 1.0)
         if total <= 0.0 or amount <= 0.0:
             return
         self._way[:] = 0.0
-        for band in BAND_NAMES:
+        for band in bands:
             start, stop = self._bands[band]
             self._way[start:stop] = _number(controls, f"mix/{band}", 1.0)
         if _name(controls, "morph_mode", MORPH_MODES[0]) == "edit":

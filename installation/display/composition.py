@@ -73,7 +73,7 @@ class Composition:
             return pair(area, room)
         if view == "ghosts":
             rect = ghost_layout(area)[0]
-            return (Tile(rect, UNIT, caption_strip(rect, area, room)),)
+            return (Tile(rect, UNIT, caption_strip(rect, rect, room)),)  # moments may stand right below
         return (single(area, self._config.fit, room),)
 
     def draw(
@@ -81,7 +81,7 @@ class Composition:
         dt_s: float,
     ) -> None:  # fmt: skip
         """Draw a view's pictures onto the cleared, bound canvas, `dt_s` seconds after the last time."""
-        if view == "ghosts" and scene.presence > 0.0:
+        if view == "ghosts" and scene.presence >= 1.0:  # before that, the attract walk's face is still in it
             self._ghosts.follow(shown, self._reflection.count, scene.time_s)
             canvas.use()
         self._look = self.look(scene)

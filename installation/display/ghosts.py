@@ -19,6 +19,9 @@ EVERY_S = 0.6
 MAIN_SHARE = 0.62
 """Largest part of the longer side that the present takes, so that there is room for its past."""
 
+GAP = 0.08
+"""Space between moments, as a part of the room beside the present, or of half the shorter side."""
+
 DIM = 0.8
 """Light of each moment against the one after it."""
 
@@ -73,8 +76,9 @@ class GhostTrail:
 def ghost_layout(area: Rect) -> tuple[Rect, list[Tile]]:
     """Lay out the present and the moments before it.
 
-    The present is a square in the middle. The moments stand in two columns beside it, or in two rows
-    above and below on tall canvases, three on each side; read like a page, they lead back to the present.
+    The present is a square in the middle, with three moments on each side of it (above and below on tall canvases).
+    They stand in a column, where that leaves them larger; read like a page, the two columns lead back to the present.
+    On very long canvases they stand in a line, the newest nearest the present and each next one on the other side.
 
     Returns:
         (where the present lies, tiles of the moments, newest first).
@@ -84,16 +88,21 @@ def ghost_layout(area: Rect) -> tuple[Rect, list[Tile]]:
     side = min(short, long * MAIN_SHARE)
     room = (long - side) / 2
     each = KEPT // 2
-    gap = room * 0.08
-    tile = max(1.0, min(room - 2 * gap, (short - gap * (each - 1)) / each))
-    start = (short - tile * each - gap * (each - 1)) / 2
+    gap = min(room, short / 2) * GAP
+    column = min(room - 2 * gap, (short - gap * (each - 1)) / each)
+    line = min((room - gap * (each + 1)) / each, short)
+    tile = max(1.0, column, line)
     centre_x, centre_y = area.x + area.width / 2, area.y + area.height / 2
     main = Rect(centre_x - side / 2, centre_y - side / 2, side, side).rounded()
     tiles = []
     for age in range(KEPT):
-        column, place = (1, each - 1 - age) if age < each else (0, KEPT - 1 - age)
-        along = (room - tile) / 2 + column * (side + room)
-        across = start + place * (tile + gap)
+        if column >= line:
+            after, place = age < each, (each - 1 - age) % each
+            from_main, across = (room - tile) / 2, (short - (tile + gap) * each + gap) / 2 + place * (tile + gap)
+        else:
+            after, place = age % 2 == 0, age // 2
+            from_main, across = gap + place * (tile + gap), (short - tile) / 2
+        along = room + side + from_main if after else room - from_main - tile
         x, y = (along, across) if wide else (across, along)
         rect = Rect(area.x + x, area.y + y, tile, tile).rounded()
         tiles.append(Tile(rect, UNIT, rect))

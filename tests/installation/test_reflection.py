@@ -120,6 +120,18 @@ def test_the_series_is_five_different_pictures(stand):
             assert np.abs(images[i] - images[j]).mean() > 0.01
 
 
+def test_the_ladder_climbs_from_the_reflection_to_the_morph(stand):
+    stand.look(face_id=1)
+    plain = stand.draw().picture.images[0].copy()
+    stand.instrument.set("/mirror/morph/t0", 1.0, "operator", 0.0)
+    stand.instrument.tick(10.0)
+    ladder = stand.draw(ladder=True).picture.images
+    assert ladder.shape[0] == 5
+    assert np.abs(ladder[0] - plain).max() < 0.02, "a batch of five rounds differently"
+    for rung in range(1, 5):
+        assert np.abs(ladder[rung] - ladder[0]).mean() > 0.003
+
+
 def test_half_present_lies_between_the_walk_and_the_visitor(stand):
     stand.look(face_id=1)
     whole = stand.draw(presence=1.0).picture.images.copy()

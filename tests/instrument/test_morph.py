@@ -134,6 +134,19 @@ def test_the_series_is_each_target_alone(visitor: np.ndarray, amount: float, mod
         assert np.array_equal(each[index], MORPH.apply(visitor, shared | {f"/mirror/morph/{name}": 1.0}))
 
 
+@given(visitors, unit, modes)
+def test_the_ladder_is_the_reflection_each_band_alone_and_the_morph(
+    visitor: np.ndarray, amount: float, mode: str
+) -> None:
+    shared = controls(amount=amount, morph_mode=mode, direction__yaw=0.25, morph__power=0.6, morph__strength=0.2)
+    ladder = MORPH.apply_ladder(visitor, shared)
+    assert np.array_equal(ladder[0], MORPH.apply(visitor, shared | controls(amount=0.0)))
+    for rung, band in zip(ladder[1:4], BAND_NAMES, strict=True):
+        others = {f"/mirror/mix/{other}": 0.0 for other in BAND_NAMES if other != band}
+        assert np.array_equal(rung, MORPH.apply(visitor, shared | others))
+    assert np.array_equal(ladder[4], MORPH.apply(visitor, shared))
+
+
 def test_out_is_filled_in_place_and_may_be_the_visitor() -> None:
     visitor = TARGETS["strength"].copy()
     wanted = MORPH.apply(visitor, controls(morph__power=0.5, breath=1.0), now=1.0)

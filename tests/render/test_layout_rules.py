@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from installation.display.ghosts import ghost_layout
 from installation.display.layout import (
     MIN_PANEL_ASPECT,
     Rect,
@@ -142,3 +143,23 @@ def test_the_sharpest_kernel_keeps_the_pixels_and_the_softest_rings_nowhere():
     assert np.array(cubic_kernel(1.0)).reshape(4, 4)[0].tolist() == [0, 1, 0, 0]
     spline = np.linspace(0, 1, 50)[:, None] ** np.arange(4) @ np.array(cubic_kernel(0.0)).reshape(4, 4)
     assert spline.min() >= -1e-12
+
+
+@given(st.integers(60, 4000), st.integers(60, 4000))
+def test_moments_and_the_present_never_overlap_and_stay_on_the_canvas(width, height):
+    main, moments = ghost_layout(Rect(0, 0, width, height))
+    rects = [main, *(tile.rect for tile in moments)]
+    for index, one in enumerate(rects):
+        assert one.x >= -1
+        assert one.y >= -1
+        assert one.x + one.width <= width + 1
+        assert one.y + one.height <= height + 1
+        for other in rects[:index]:
+            apart = max(one.x - other.x - other.width, other.x - one.x - one.width,
+                        one.y - other.y - other.height, other.y - one.y - one.height)  # fmt: skip
+            assert apart >= -1.0
+
+
+@pytest.mark.parametrize(("size", "side"), [((1280, 720), 225), ((720, 1280), 225), ((2560, 720), 268)])
+def test_moments_are_as_large_as_the_room_allows(size, side):
+    assert ghost_layout(Rect(0, 0, *size))[1][0].rect.width == pytest.approx(side, abs=1)
