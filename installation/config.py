@@ -52,6 +52,11 @@ class EngineConfig(Section):
         "CPU", pattern=r"^[A-Z]+(\.\d+)?$", description="Where OpenVINO runs: CPU, GPU (Intel), GPU.1 or NPU."
     )
     threads: int = Field(2, ge=1, le=64, description="CPU threads of OpenVINO; not more than the machine has cores.")
+    precision: Literal["full", "half"] = Field(
+        "full",
+        description="half: OpenVINO computes in 16 bits where the device can and the pack's golden vectors allow it "
+        "(45 dB): twice as fast at 1024 px. NVIDIA back-ends do so anyway.",
+    )
     rate_hz: float = Field(30.0, ge=1, le=240, description="Most reflections drawn per second, in Hz.")
     psi: float = Field(
         0.7, ge=0, le=1, description="Truncation psi of the attract walk: 0 the mean face, 1 untruncated."
@@ -66,7 +71,7 @@ class EngineConfig(Section):
 
     def options(self) -> BackendOptions:
         """What the back-ends are told."""
-        return BackendOptions(self.device, self.threads)
+        return BackendOptions(self.device, self.threads, self.precision)
 
 
 class VisitConfig(Section):

@@ -37,7 +37,7 @@ class TensorSpec:
 class Engine(Protocol):
     """One compiled network with static shapes. Owned by the thread that runs it.
 
-    `precision` is that of the arithmetic inside, "fp32" or "fp16": golden vectors are compared accordingly.
+    `precision` is that of the arithmetic inside, "fp32", "fp16" or "bf16": golden vectors are compared accordingly.
     """
 
     precision: str
@@ -78,10 +78,13 @@ class BackendOptions:
     Attributes:
         device: Where OpenVINO runs: "CPU", "GPU", "GPU.1", "NPU".
         threads: CPU threads of OpenVINO.
+        precision: "full", or "half": OpenVINO computes in bfloat16 or float16 where the device has it and the pack's
+            golden vectors allow it. TensorRT and CUDA always do so.
     """
 
     device: str = "CPU"
     threads: int = 2
+    precision: str = "full"
 
 
 BACKENDS = {
@@ -142,7 +145,10 @@ def _make(name: str, options: BackendOptions) -> Backend | str:
     module, _, attribute = BACKENDS[name].partition(":")
     try:
         make = getattr(importlib.import_module(module), attribute)
-        backend: Backend = make(options.device, options.threads) if name == "openvino" else make()
+        takes_options = name == "openvino"
+        backend: Backend = (
+            make(options.device, options.threads, precision=options.precision) if takes_options else make()
+        )
     except ImportError as error:
         missing = f"the package {error.name} is not installed" if error.name else f"it does not load ({error})"
         return f"{name}: {missing}"

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import openvino
 import pytest
 
 from engines.runtime import DEFAULT_PACK, load_pack
@@ -219,3 +220,30 @@ def test_auto_says_of_each_back_end_why_it_is_not_used(monkeypatch):
     assert reasons == ["tensorrt: there is no NVIDIA driver here", "cuda: there is no NVIDIA driver here"]
     assert set(AUTO_ORDER) <= set(BACKENDS)
     assert set(BACKENDS) >= NEEDS_NVIDIA
+
+
+@pytest.mark.parametrize("part", ["generator", "encoder"])
+def test_half_precision_proves_itself_or_gives_way(part):
+    engine = OpenVinoBackend(threads=1, precision="half").compile(DEFAULT_PACK, part, 1)
+    capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert engine.precision in ("fp32", "bf16", "fp16")
+    assert engine.precision == "fp32" or set(capable) & {"BF16", "FP16"}
+    deviation = check_golden(engine, DEFAULT_PACK, part)
+    assert deviation is not None
+    assert deviation.problem(part, engine.precision) is None
+
+
+def test_half_precision_that_is_too_coarse_gives_way_to_full(tmp_path):
+    """Golden vectors that no 16 bits can give: full precision takes over; in full precision they are refused."""
+    pack = shutil.copytree(DEFAULT_PACK, tmp_path / "pack")
+    golden = dict(np.load(pack / "golden.npz", allow_pickle=False))
+    golden["generator.out.image"] = -golden["generator.out.image"]
+    np.savez(pack / "golden.npz", **golden)
+    engine = OpenVinoBackend(threads=1, precision="half").compile(pack, "generator", 1)
+    assert engine.precision == "fp32"
+
+
+def test_half_precision_without_golden_vectors_is_full(tmp_path):
+    pack = shutil.copytree(DEFAULT_PACK, tmp_path / "pack")
+    (pack / "golden.npz").unlink()
+    assert OpenVinoBackend(threads=1, precision="half").compile(pack, "generator", 1).precision == "fp32"
