@@ -152,7 +152,8 @@ def of_kinds(measured: Measured, primary: NDArray[np.bool_]) -> Grid:
             continue
         effects = measured.cells.effects
         turned = np.array([[float(sign(measured.prompts[place].text, kind))] for _, place in rows])
-        shift: Numbers = turned * (effects[[i for i, _ in rows]] - effects[[own[place] for _, place in rows]])
+        moved: Numbers = np.subtract(effects[[i for i, _ in rows]], effects[[own[place] for _, place in rows]])
+        shift: Numbers = np.multiply(turned, moved)
         low, high = mean_interval(shift)
         names.append(kind)
         counts.append(len(rows))

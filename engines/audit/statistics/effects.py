@@ -33,4 +33,5 @@ def glass_delta(group: Numbers, reference: Numbers) -> Numbers:
 def cosine_distance(a: Numbers, b: Numbers) -> Numbers:
     """1 - cosine of the rows of `a` (n, d) and `b` (n, d): (n,), 0 for the same direction, 2 for the opposite."""
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return 1.0 - np.clip(np.einsum("nd,nd->n", a, b) / lengths, -1.0, 1.0)
+    distance: Numbers = 1.0 - np.clip(np.einsum("nd,nd->n", a, b) / lengths, -1.0, 1.0)
+    return distance
