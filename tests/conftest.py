@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # for chromium.py
 
 # A busy machine is no failure. On a CI the examples are always the same ones, so that a red run can be repeated.
 settings.register_profile("mirror", deadline=None, derandomize=bool(os.environ.get("CI")))

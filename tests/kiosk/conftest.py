@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for docent_browser.py and docent_parts.py
+sys.path.insert(0, str(Path(__file__).parent))  # for docent_parts.py
 
 from docent_parts import PIN, STATE
 

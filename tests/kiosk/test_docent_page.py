@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("websockets", reason="the extra 'docent' is not installed")
-from docent_browser import Browser, find_browser
+from chromium import Browser, find_browser
 from docent_parts import PIN, STATE
 
 CHROMIUM = find_browser()

@@ -1,4 +1,7 @@
-"""A real Chromium without a window, driven over its DevTools protocol: no driver program is needed."""
+"""A real Chromium without a window, driven over its DevTools protocol: no driver program is needed.
+
+from chromium import Browser, find_browser
+"""
 
 import base64
 import itertools
@@ -23,29 +26,43 @@ def find_browser():
 
 
 class Browser:
-    """One page on a phone's screen."""
+    """One page, on a phone's screen unless told otherwise.
 
-    def __init__(self, path: str, size=(390, 844)) -> None:
+    Args:
+        path: The program.
+        size: Of the page, in CSS pixels.
+        mobile: Whether it behaves like a phone.
+        options: Further options of the program.
+    """
+
+    def __init__(self, path: str, size=(390, 844), *, mobile=True, options=()) -> None:
         self._folder = tempfile.mkdtemp(prefix="mirror-browser-")
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage"]
+        options = [*options, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+        options += ["--disable-dev-shm-usage"]
         options += ["--remote-debugging-port=0", f"--user-data-dir={self._folder}", "--disable-background-networking"]
         self._process = subprocess.Popen([path, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._stack = ExitStack()
         try:
-            self._attach(size)
+            self._attach(size, mobile)
         except BaseException:
             self._end()
             raise
 
-    def _attach(self, size) -> None:
+    def _attach(self, size, mobile) -> None:
         port = self._port()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
             page = next(item for item in json.load(answer) if item["type"] == "page")
         address = page["webSocketDebuggerUrl"]
         self._socket = self._stack.enter_context(connect(address, max_size=None, open_timeout=START_S))
         self._numbers = itertools.count(1)
+        self.events = []
+        """What the browser told by itself, in order: (method, parameters)."""
+
         width, height = size
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=True)
+        scale = 2 if mobile else 1
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
+        )
         self.call("Page.enable")
 
     def call(self, method: str, **parameters):
@@ -54,6 +71,8 @@ class Browser:
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
             message = json.loads(self._socket.recv(timeout=30))
+            if "method" in message:
+                self.events.append((message["method"], message["params"]))
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
@@ -75,6 +94,22 @@ class Browser:
         while not self.run(f"Boolean({script})"):
             assert time.monotonic() < deadline, f"not within {limit_s} s: {script}; page says: {self.text()}"
             time.sleep(0.05)
+
+    def choose_file(self, selector: str, *files: Path) -> None:
+        """Choose files as a person would in the system's window."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
+    def key(self, key: str, code: str = "", *, up: bool = True, down: bool = True, modifiers: int = 0) -> None:
+        """Press a key, or only hold it or let it go; modifiers as in the protocol: 2 is Ctrl, 8 Shift."""
+        codes = {"ArrowLeft": 37, "ArrowRight": 39, "Tab": 9, " ": 32, "End": 35, "Home": 36}
+        number = codes.get(key, ord(key.upper()[0]))
+        parts = {"key": key, "code": code or key, "modifiers": modifiers, "windowsVirtualKeyCode": number}
+        if down:
+            self.call("Input.dispatchKeyEvent", type="rawKeyDown", **parts)
+        if up:
+            self.call("Input.dispatchKeyEvent", type="keyUp", **parts)
 
     def text(self) -> str:
         """What a person can read on the page."""
