@@ -6,6 +6,7 @@ where photo archives and platforms look for it.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,13 +95,20 @@ def save_png(rgb: NDArray[np.uint8], path: Path | str) -> Path:
         DisplayError: If it cannot be written.
     """
     path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png_bytes(rgb))
+    except OSError as error:
+        raise DisplayError(f"cannot save the picture {path}: {error.strerror or error}") from error
+    return path
+
+
+def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
+    """Encode (h, w, 3 or 4) uint8 as a PNG that says it is synthetic."""
     info = PngInfo()
     info.add_text("Description", SYNTHETIC_NOTE)
     info.add_text("DigitalSourceType", DIGITAL_SOURCE_TYPE)
     info.add_itxt("XML:com.adobe.xmp", _XMP)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rgb[..., :3]).save(path, pnginfo=info, compress_level=4)
-    except OSError as error:
-        raise DisplayError(f"cannot save the picture {path}: {error.strerror or error}") from error
-    return path
+    buffer = io.BytesIO()
+    Image.fromarray(rgb[..., :3]).save(buffer, "PNG", pnginfo=info, compress_level=4)
+    return buffer.getvalue()
