@@ -73,6 +73,7 @@ class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution (up-sampling or not), noise, bias, activation."""
 
     noise_const: Tensor
+    taps: Tensor
 
     def __init__(self, arch: GeneratorArchitecture, fan_in: int, fan_out: int, resolution: int, up: bool) -> None:
         super().__init__()
@@ -85,6 +86,8 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(fan_out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.zeros(resolution, resolution))
+        if up:
+            self.register_buffer("taps", fir_taps(), persistent=False)
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "const") -> Tensor:
         """(n, fan_in, h, h), (n, w_dim) -> (n, fan_out, r, r)."""
@@ -92,7 +95,7 @@ class SynthesisLayer(nn.Module):
         weight = self.weight * self.weight_gain
         x = x * style[:, :, None, None]
         if self.up:
-            x = fir(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=(1, 1), gain=4.0)
+            x = fir(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), self.taps, padding=(1, 1))
         else:
             x = F.conv2d(x, weight, padding=1)
         power = weight.square().sum(dim=(2, 3))
@@ -126,6 +129,8 @@ class ToRGB(nn.Module):
 class SynthesisBlock(nn.Module):
     """One resolution: up-sampling convolution (not at 4 px), convolution, RGB."""
 
+    taps: Tensor
+
     def __init__(self, arch: GeneratorArchitecture, level: int) -> None:
         super().__init__()
         resolution, width = arch.resolutions[level], arch.channels[level]
@@ -137,6 +142,7 @@ class SynthesisBlock(nn.Module):
             self.conv0 = SynthesisLayer(arch, arch.channels[level - 1], width, resolution, up=True)
         self.conv1 = SynthesisLayer(arch, width, width, resolution, up=False)
         self.torgb = ToRGB(arch, width)
+        self.register_buffer("taps", fir_taps(), persistent=False)
 
     def forward(self, x: Tensor | None, image: Tensor | None, w_plus: Tensor, noise_mode: str) -> tuple[Tensor, Tensor]:
         """Take and give the features and the running picture; rows of `w_plus` are picked here."""
@@ -148,7 +154,7 @@ class SynthesisBlock(nn.Module):
             row += 1
         x = self.conv1(x, w_plus[:, row], noise_mode)
         colour = self.torgb(x, w_plus[:, row + 1])
-        return x, colour if image is None else upsample(image) + colour
+        return x, colour if image is None else upsample(image, self.taps) + colour
 
 
 class Synthesis(nn.Module):
@@ -198,25 +204,33 @@ class Generator(nn.Module):
         return image
 
 
-def fir(x: Tensor, padding: tuple[int, int], gain: float) -> Tensor:
-    """Filter each channel with the outer product of [1, 3, 3, 1], normalised, times `gain`.
+def fir_taps() -> Tensor:
+    """Taps of one direction of the up-sampling filter: [1, 3, 3, 1], normalised, gain 4 over both directions.
+
+    Modules keep them as a buffer: a tensor made from numbers in a forward pass is a copy from the host, which a CUDA
+    graph cannot capture.
+    """
+    taps = torch.tensor(FIR_TAPS)
+    return taps / taps.sum() * math.sqrt(4.0)
+
+
+def fir(x: Tensor, taps: Tensor, padding: tuple[int, int]) -> Tensor:
+    """Filter each channel with the outer product of `taps`.
 
     Depthwise and separable: one-channel convolutions over n * c pictures are 2.6 times slower on a CPU.
     """
     channels = x.shape[1]
-    taps = torch.tensor(FIR_TAPS, dtype=x.dtype, device=x.device)
-    taps = taps / taps.sum() * math.sqrt(gain)
     x = F.pad(x, (*padding, *padding))
     x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
     return F.conv2d(x, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
 
 
-def upsample(image: Tensor) -> Tensor:
+def upsample(image: Tensor, taps: Tensor) -> Tensor:
     """Double the size: zeros between the pixels, then the FIR filter with gain 4 (section 4.1)."""
     n, channels, height, width = image.shape
     spread = image.new_zeros(n, channels, 2 * height, 2 * width)
     spread[:, :, ::2, ::2] = image
-    return fir(spread, padding=(2, 1), gain=4.0)
+    return fir(spread, taps, padding=(2, 1))
 
 
 def image_to_u8(image: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from engines.networks.architecture import (
 )
 from engines.networks.fill_rule import filled_lazily, image_input
 from engines.networks.psp import Encoder
-from engines.networks.stylegan2 import Generator, upsample
+from engines.networks.stylegan2 import Generator, fir_taps, upsample
 
 ARCH = GeneratorArchitecture(64, 8, 48, (32, 32, 16, 16, 8), 3, conv_clamp=2.0, eps_after_gain=False)
 STAGES = ((16, 1), (24, 1), (32, 2), (48, 2))
@@ -167,7 +167,7 @@ def test_golden_vectors_of_a_larger_picture_are_a_window() -> None:
 def test_skip_phases_are_the_filter() -> None:
     image = torch.randn(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
     phases = torch.nn.functional.conv2d(image, torch.from_numpy(skip_phases()).float(), padding=1)
-    torch.testing.assert_close(torch.nn.functional.pixel_shuffle(phases, 2), upsample(image), atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.nn.functional.pixel_shuffle(phases, 2), upsample(image, fir_taps()), atol=1e-6, rtol=0)
 
 
 def test_writer_writes_what_onnx_would(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from engines.networks.architecture import (
 )
 from engines.networks.fill_rule import filled, filled_lazily, image_input
 from engines.networks.psp import Encoder
-from engines.networks.stylegan2 import Generator, image_to_u8, image_to_u8_psp, upsample
+from engines.networks.stylegan2 import Generator, fir_taps, image_to_u8, image_to_u8_psp, upsample
 from installation.errors import EngineError
 
 ARCH = GeneratorArchitecture(16, 8, 12, (16, 16, 8), 2)
@@ -155,7 +155,7 @@ def test_mapping_by_hand() -> None:
 
 def test_skip_upsampling() -> None:
     image = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(upsample(image), upfirdn(image, 2, 1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(upsample(image, fir_taps()), upfirdn(image, 2, 1), atol=1e-6, rtol=0)
 
 
 def test_e4e_reads_the_rows_as_offsets() -> None:
