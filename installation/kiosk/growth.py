@@ -34,6 +34,20 @@ class GrowthWatch:
         """Growth of all processes together after warm-up."""
         return slope_per_hour([(at, mb) for at, mb in self._totals if at >= self._warm_up_s] or self._totals)
 
+    def creeping(self) -> list[str]:
+        """Whose open files or threads have become more since the warm-up: first against last quarter, by medians."""
+        found = []
+        for name, samples in self._samples.items():
+            settled = [s for s in samples if s[0] >= self._warm_up_s]
+            quarter = len(settled) // 4
+            if quarter < _MIN_SAMPLES:
+                continue
+            for column, what in ((2, "files"), (3, "threads")):
+                early, late = (np.median([s[column] for s in part]) for part in (settled[:quarter], settled[-quarter:]))
+                if late > early:
+                    found.append(f"{name}: {early:g} > {late:g} {what}")
+        return found
+
     def figures(self) -> dict[str, Any]:
         """First and last values and the slope, by process."""
         found = {}

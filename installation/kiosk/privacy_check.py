@@ -8,8 +8,6 @@ a picture in them.
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import shutil
 import subprocess
 import sys
@@ -20,22 +18,19 @@ from pathlib import Path
 
 import psutil
 
-from engines.runtime.paths import cache_dir, find_pack
+from engines.runtime.paths import find_pack
 from installation.config import Config
 from installation.errors import MirrorError
+from installation.kiosk.alone import Heard, run_alone
 from installation.kiosk.config_text import as_toml
 from installation.kiosk.finding import Finding
+from installation.kiosk.judge import judge, judge_heard, kind_of
 from installation.kiosk.loop_film import film_path
 from installation.kiosk.state import acknowledge
-from installation.kiosk.trace import CALLS, Trace, read_trace
-
-PICTURE_BYTES = 16 * 1024
-"""A single write of so much could hold a face; a log line is some hundred bytes."""
+from installation.kiosk.witness import Witness
 
 _START_S = 240.0
 _WARM_S = 2.0
-_MEMORY = ("/dev/shm/", "/memfd:", "/dev/zero", "/SYSV")
-_DEVICES = ("/dev/", "/proc/", "/sys/")
 
 
 def look(config: Config, pack: str | None, source: str | None, seconds: float) -> Iterator[Finding]:
@@ -48,7 +43,7 @@ def look(config: Config, pack: str | None, source: str | None, seconds: float) -
         folder = Path(name)
         changed = _prepared(config, folder)
         command = _command(folder, changed, pack, source or "synthetic")
-        _warm_up(changed, pack, command)
+        _warm_up(changed, pack, command, folder)
         yield from _settings(config)
         strace = shutil.which("strace")
         if strace is None:
@@ -56,47 +51,16 @@ def look(config: Config, pack: str | None, source: str | None, seconds: float) -
                           "network not at all; sudo apt install strace for the whole look", None)  # fmt: skip
             yield from _glance(command, folder, seconds)
             return
-        output = folder / "trace"
-        alone = _namespace()
-        note = "in an empty network namespace" if alone else "with the machine's network (no namespace allowed here)"
+        witness = Witness(folder / "trace")
         began = time.monotonic()
-        tracer = [strace, "-f", "--seccomp-bpf", "-qq", "-y", "-s", "0", "-e", f"trace={CALLS}", "-o", str(output)]
-        _run([*alone, *tracer, *command, "--seconds", f"{seconds:g}"], seconds)
-        with output.open(encoding="utf-8", errors="replace") as lines:
-            trace = read_trace(lines)
+        try:
+            heard = _run([*witness.prefix, *command, "--seconds", f"{seconds:g}"], seconds, folder)
+        finally:
+            witness.close()
         took = time.monotonic() - began
-        yield Finding("trace", f"{seconds:g} s of show ({took:.0f} s in all), {len(trace.files)} files, {note}")
-        yield from judge(trace, folder)
-
-
-def judge(trace: Trace, folder: Path) -> Iterator[Finding]:
-    """Say what a trace means. `folder`: where state and log were sent."""
-    kinds: dict[str, list[str]] = {}
-    for path in sorted(trace.files):
-        kinds.setdefault(_kind(path, folder), []).append(path)
-    for kind, paths in kinds.items():
-        if kind in ("memory", "device"):
-            continue
-        large = [path for path in paths if trace.largest.get(path, 0) >= PICTURE_BYTES or path in trace.mapped]
-        sizes = [f"{_shown(path, folder)}: {trace.written[path]} bytes" for path in paths if trace.written[path]]
-        untouched = len(paths) - len(sizes)
-        if untouched:
-            sizes.append(f"{untouched} opened and not written")
-        good = kind != "elsewhere" and not (kind in ("log", "state") and large)
-        if kind == "elsewhere":
-            good = not any(trace.written[path] or path in trace.mapped for path in paths)
-        yield Finding(kind, "\n".join(sizes) or "nothing", good)
-    memory = len(kinds.get("memory", []))
-    yield Finding("memory", f"{memory} pieces of shared memory, gone with the show")
-    outside = {peer: count for peer, count in trace.spoken_to.items() if not _is_here(peer[0])}
-    told = ", ".join(f"{address}:{port} ({count}x)" for (address, port), count in sorted(outside.items()))
-    yield Finding("network", f"spoke to {told}" if outside else "spoke to nobody outside this machine", not outside)
-    ports = sorted({(a, p) for a, p in trace.listening if p})
-    open_to = sorted({f"{a}:{p}" for a, p in ports if not _is_here(a)})
-    if open_to:
-        yield Finding("listening", f"for other machines: {', '.join(open_to)} (as the config asks)", None)
-    else:
-        yield Finding("listening", ", ".join(f"{a}:{p}" for a, p in ports) or "nowhere")
+        yield Finding("trace", f"{seconds:g} s of show ({took:.0f} s in all), {len(witness.trace.files)} files")
+        yield from judge(witness.trace, folder)
+        yield from judge_heard(heard)
 
 
 def _settings(config: Config) -> Iterator[Finding]:
@@ -135,7 +99,7 @@ def _command(folder: Path, config: Config, pack: str | None, source: str) -> lis
     return [*command, "--source", source, *(["--pack", pack] if pack else [])]
 
 
-def _warm_up(config: Config, pack: str | None, command: list[str]) -> None:
+def _warm_up(config: Config, pack: str | None, command: list[str], folder: Path) -> None:
     """Fill the caches, so that the traced show has nothing to compile or to draw beforehand."""
     found = find_pack(pack or config.engine.pack)
     film = film_path(found, config.kiosk.loop_s)
@@ -143,19 +107,19 @@ def _warm_up(config: Config, pack: str | None, command: list[str]) -> None:
         make = "import sys, pathlib; from installation.kiosk.loop_film import make_film;"
         make += "make_film(pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), pathlib.Path(sys.argv[4]))"
         arguments = [str(found), config.engine.backend, str(config.kiosk.loop_s), str(film)]
-        _run([sys.executable, "-c", make, *arguments], 0.0)
-    _run([*command, "--seconds", f"{_WARM_S:g}"], _WARM_S)
+        _run([sys.executable, "-c", make, *arguments], 0.0, folder)
+    _run([*command, "--seconds", f"{_WARM_S:g}"], _WARM_S, folder)
 
 
-def _run(command: list[str], seconds: float) -> None:
-    try:
-        limit = seconds * 4 + _START_S
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise MirrorError(f"the show did not end within {error.timeout:g} s") from error
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-8:])
-        raise MirrorError(f"the show ended with {done.returncode}; it said:\n{tail}")
+def _run(command: list[str], seconds: float, folder: Path) -> Heard | None:
+    """Run to the end where nothing can be reached; returns what was heard there."""
+    words = folder / "kiosk.log"
+    with words.open("wb") as file:
+        ended = run_alone(command, file, seconds * 4 + _START_S)
+    if ended.code != 0:
+        tail = "\n".join(words.read_text("utf-8", "replace").splitlines()[-8:])
+        raise MirrorError(f"the show ended with {ended.code}; it said:\n{tail}")
+    return ended.heard
 
 
 def _glance(command: list[str], folder: Path, seconds: float) -> Iterator[Finding]:
@@ -171,44 +135,6 @@ def _glance(command: list[str], folder: Path, seconds: float) -> Iterator[Findin
             except psutil.Error:  # it has just ended
                 continue
         time.sleep(0.2)
-    wrong = sorted(path for path in seen if _kind(path, folder) == "elsewhere")
+    wrong = sorted(path for path in seen if kind_of(path, folder) == "elsewhere")
     yield Finding("open files", "\n".join(wrong) if wrong else f"{len(seen)} open for writing, all log, state or cache",
                   not wrong)  # fmt: skip
-
-
-def _namespace() -> list[str]:
-    """How to run without a network, or nothing where that is not allowed."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        return []
-    for command in ([unshare, "--net"], [unshare, "--net", "--map-root-user"]):
-        up = [*command, "sh", "-c", "ip link set lo up 2>/dev/null; true"]
-        if subprocess.run(up, capture_output=True, check=False).returncode == 0:
-            return [*command, "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh"]
-    return []
-
-
-def _kind(path: str, folder: Path) -> str:
-    if path.startswith(_MEMORY):
-        return "memory"
-    if path.startswith(_DEVICES):
-        return "device"
-    if path.startswith(str(folder / "state" / "log")):
-        return "log"
-    if path.startswith(str(folder / "state")):
-        return "state"
-    caches = [cache_dir("x").parent, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
-    if any(Path(path).is_relative_to(cache) for cache in caches) or "/__pycache__/" in path:
-        return "cache"
-    return "elsewhere"
-
-
-def _shown(path: str, folder: Path) -> str:
-    return path.replace(str(folder), "…")
-
-
-def _is_here(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

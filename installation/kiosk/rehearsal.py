@@ -31,23 +31,35 @@ from installation.kiosk.false_clock import FalseClock
 from installation.kiosk.loopback import Loopback
 from installation.kiosk.screen import Screen
 from installation.kiosk.state import acknowledge
+from installation.kiosk.witness import Witness
 
 POLL_S = 0.1
 START_S = 120.0
-_SIZE = (640, 360)
 _END_S = 15.0
 _PORT_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """What is rehearsed."""
+    """What is rehearsed.
+
+    Attributes:
+        config: The operator's config; the default one if None.
+        pack: Name or folder of a model pack.
+        film: What the camera sees.
+        headless: Without a screen to look at.
+        verbose: Tell more about what went wrong.
+        size: Of the screen, width and height in pixels.
+        watched: Follow every file and address that the kiosk touches, with strace.
+    """
 
     config: Path | None = None
     pack: str | None = None
     film: Path | None = None
     headless: bool = False
     verbose: bool = False
+    size: tuple[int, int] = (640, 360)
+    watched: bool = False
 
 
 class Rehearsal:
@@ -65,7 +77,7 @@ class Rehearsal:
         acknowledge(self.config)
         config_path = self.folder / "config.toml"
         config_path.write_text(as_toml(self.config), "utf-8")
-        self.camera = Loopback(options.film or VISITOR_CLIP)
+        self.camera = Loopback(options.film or VISITOR_CLIP, rate_hz=self.config.camera.fps)
         self.screen: Screen | None = None
         environment = {**os.environ, "MIRROR_CACHE": str(self.folder / "cache"), "TMPDIR": str(self.folder)}
         environment.pop("WAYLAND_DISPLAY", None)
@@ -73,7 +85,7 @@ class Rehearsal:
         environment.update(self.clock.environment)
         if not options.headless:
             try:
-                self.screen = Screen(_SIZE)
+                self.screen = Screen(options.size)
                 environment["DISPLAY"] = self.screen.display
             except DisplayError as error:
                 print(f"without a screen to look at: {error}", file=sys.stderr)
@@ -83,6 +95,9 @@ class Rehearsal:
             command += ["--pack", str(Path(options.pack).resolve()) if Path(options.pack).is_dir() else options.pack]
         if self.screen is None:
             command += ["--headless"]
+        self.witness = Witness(self.folder / "trace") if options.watched else None
+        if self.witness is not None:
+            command = [*self.witness.prefix, *command]
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         self._seen_pids: set[int] = {self._process.pid}
@@ -188,8 +203,10 @@ class Rehearsal:
         self.camera.close()
         if self.screen is not None:
             self.screen.close()
+        if self.witness is not None:
+            self.witness.close()
         if self.folder.exists():
-            allowed = {"config.toml", "kiosk.log", "state", "cache", "clock.c", "clock.so", "clock.offset"}
+            allowed = {"config.toml", "kiosk.log", "trace", "state", "cache", "clock.c", "clock.so", "clock.offset"}
             left += [f"file {path.name}" for path in self.folder.iterdir() if path.name not in allowed]
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -216,7 +233,7 @@ def _config(options: RehearsalOptions, folder: Path, changes: Mapping[str, Mappi
         "health": {"enabled": True, "host": "127.0.0.1", "port": 0},
         "docent": {"enabled": False},
         "osc": {"host": "127.0.0.1", "port": _free_udp_port(), "query": False, "tcp": False, "announce": False},
-        "display": {"size": _SIZE, "fullscreen": False, "hot_reload": False},
+        "display": {"size": options.size, "fullscreen": False, "hot_reload": False},
         "privacy": {"notice_s": 0.5},
         "visit": {"approach_s": 0.5, "reflect_s": 1.0, "morph_s": 1.0, "reveal_s": 1.0, "return_s": 0.5},
         "camera": {"retry_max_s": 2.0},

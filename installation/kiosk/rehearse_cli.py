@@ -2,7 +2,7 @@
 
 mirror rehearse                    every fault once
 mirror rehearse --faults 200       so many at random
-mirror rehearse --soak 2h          nothing but time: memory, files and threads
+mirror rehearse --soak 2h          nothing but time: memory, files and threads; --watch: and what it touches
 mirror rehearse --reconnects 1000  the camera hangs up again and again
 """
 
@@ -20,21 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from installation.errors import MirrorError
+from installation.kiosk.alone import run_alone
+from installation.kiosk.endurance import reconnects, soak
 from installation.kiosk.faults import FAULTS, Fault, not_here
+from installation.kiosk.finding import print_findings
 from installation.kiosk.growth import GrowthWatch
-from installation.kiosk.loopback import Mood
+from installation.kiosk.judge import judge_heard
 from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
-from installation.runtime.progress import Progress
 
 RECOVERY_LIMIT_S = 15.0
 BLACK_LIMIT_S = 3.0
 _PATIENCE_S = 60.0
 _SETTLE_S = 1.0
-_SAMPLE_S = 2.0
-_VISIT_S, _EMPTY_S = 8.0, 5.0
-_FLAP_RETRY_S = 0.05
-_RECONNECT_LIMIT_MB = 5.0
-_SLOPE_LIMIT_MB_PER_H = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,17 @@ class Outcome:
 def main(argv: Sequence[str]) -> int:
     """Entry point of `mirror rehearse`."""
     options = _parser().parse_args(argv)
-    show = RehearsalOptions(options.config, options.pack, options.film, options.headless, options.verbose)
+    if options.watch:
+        return _watched(argv)
+    show = RehearsalOptions(
+        config=options.config,
+        pack=options.pack,
+        film=options.film,
+        headless=options.headless,
+        verbose=options.verbose,
+        size=options.size,
+        watched=options.watched,
+    )
     if options.soak is not None:
         code, told = soak(show, options.soak)
     elif options.reconnects is not None:
@@ -102,58 +109,6 @@ def faults(options: RehearsalOptions, count: int | None, only: str | None, seed:
     return (1 if bad or left else 0), told
 
 
-def soak(options: RehearsalOptions, seconds: float) -> tuple[int, dict[str, Any]]:
-    """Run for a long time with visitors who come and go quickly; print growth by process."""
-    rehearsal, growth = Rehearsal(options), GrowthWatch()
-    black: float | None = None
-    with rehearsal, Progress(int(seconds), "soak") as progress:
-        began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
-            visiting = passed % (_VISIT_S + _EMPTY_S) < _VISIT_S
-            rehearsal.camera.mood = Mood.LIVE if visiting else Mood.EMPTY
-            growth.sample(time.monotonic(), rehearsal.resources())
-            progress.advance(int(passed) - progress.done)
-            time.sleep(_SAMPLE_S)
-        facts = rehearsal.facts()
-        black = rehearsal.screen.longest_black_s() if rehearsal.screen is not None else None
-    print(f"visits: {facts['show'].get('visits', 0)}, restarts: {facts['restarts']}")
-    print("longest black: " + ("not measured" if black is None else f"{black:.2f} s"))
-    print(f"left behind: {', '.join(rehearsal.left) or 'nothing'}")
-    print(growth.table())
-    slope = growth.total_slope_mb_per_h()
-    print(f"all processes together: {slope:+.2f} MB/h after warm-up (limit {_SLOPE_LIMIT_MB_PER_H:+g})")
-    told = {
-        "seconds": seconds,
-        "visits": facts["show"].get("visits", 0),
-        "restarts": facts["restarts"],
-        "black_s": black,
-        "slope_mb_per_h": slope,
-        "left": rehearsal.left,
-        "growth": growth.figures(),
-    }
-    return (1 if slope > _SLOPE_LIMIT_MB_PER_H or rehearsal.left else 0), told
-
-
-def reconnects(options: RehearsalOptions, count: int) -> tuple[int, dict[str, Any]]:
-    """Let the camera hang up `count` times; print how much the eye has grown."""
-    quick = {"camera": {"retry_first_s": _FLAP_RETRY_S, "retry_max_s": _FLAP_RETRY_S}}
-    rehearsal = Rehearsal(options, quick)
-    with rehearsal, Progress(count, "reconnects") as progress:
-        rehearsal.camera.mood = Mood.FLAP
-        settled, begun, baseline = min(50, count // 4), rehearsal.camera.connections, 0.0
-        while (done := rehearsal.camera.connections - begun) < count:
-            if not baseline and done >= settled:
-                baseline = rehearsal.resources()["eye"][0]
-            progress.advance(done - progress.done)
-            time.sleep(_SAMPLE_S / 4)
-        restarts = rehearsal.facts()["restarts"]["eye"]
-        grown = rehearsal.resources()["eye"][0] - baseline
-    print(f"{count} reconnects: the eye grew by {grown:+.1f} MB (limit {_RECONNECT_LIMIT_MB:g}), restarted {restarts}x")
-    print(f"left behind: {', '.join(rehearsal.left) or 'nothing'}")
-    told = {"reconnects": count, "grown_mb": grown, "eye_restarts": restarts, "left": rehearsal.left}
-    return (1 if grown > _RECONNECT_LIMIT_MB or rehearsal.left else 0), told
-
-
 def _try(rehearsal: Rehearsal, fault: Fault) -> Outcome:
     if rehearsal.screen is not None:
         rehearsal.screen.begin()
@@ -165,6 +120,14 @@ def _try(rehearsal: Rehearsal, fault: Fault) -> Outcome:
     time.sleep(_SETTLE_S)
     black = rehearsal.screen.longest_black_s() if rehearsal.screen is not None else None
     return Outcome(fault.name, None if well is None else max(0.0, well - undone), black)
+
+
+def _watched(argv: Sequence[str]) -> int:
+    """Rehearse once more, in a network of its own and with every file and address followed."""
+    command = [sys.executable, "-m", "installation.cli", "rehearse"]
+    command += ["--watched" if word == "--watch" else word for word in argv]
+    ended = run_alone(command)
+    return max(ended.code, min(1, print_findings(judge_heard(ended.heard))))
 
 
 def _line(outcome: Outcome, what: str) -> str:
@@ -179,6 +142,13 @@ def _duration(text: str) -> float:
     if match is None or float(match[1]) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 10min or 2h")
     return float(match[1]) * {"h": 3600.0, "m": 60.0, "min": 60.0}.get(match[2], 1.0)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 640x360")
+    return int(match[1]), int(match[2])
 
 
 def _count(text: str) -> int:
@@ -200,6 +170,11 @@ def _parser() -> argparse.ArgumentParser:
         "--soak", type=_duration, metavar="TIME", help="no faults: watch growth for 90s, 10min, 2h, 72h"
     )
     parser.add_argument("--reconnects", type=_count, metavar="N", help="the camera hangs up so many times")
+    parser.add_argument("--size", type=_size, default=(640, 360), metavar="WxH", help="of the screen, in pixels")
+    parser.add_argument(
+        "--watch", action="store_true", help="soak: in a network of its own, every file and address followed (strace)"
+    )
+    parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)  # what --watch starts
     parser.add_argument("--verbose", action="store_true", help="print the kiosk's log where a limit was not kept")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures")
     return parser
