@@ -140,6 +140,23 @@ class EngineCache:
                 f"the damaged engine {path} cannot be moved away ({error.strerror}); delete the folder {self.folder}"
             ) from error
 
+    def refuse(self, key: EngineKey, reason: str) -> None:
+        """Remember that this engine does not do, so that it is not built again for nothing at each start."""
+        with contextlib.suppress(OSError):  # a disk that refuses costs a build at the next start
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._refusal(key).write_text(reason + "\n", encoding="utf-8")
+
+    def refused(self, key: EngineKey) -> str | None:
+        """Why the engine of a key was refused, None if it was not."""
+        path = self._refusal(key)
+        try:
+            return f"{path.read_text('utf-8').strip()} (remembered; delete {path} to try again)"
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _refusal(self, key: EngineKey) -> Path:
+        return self.path(key).with_suffix(".refused")
+
     def trim(self, keep: Path | None = None) -> None:
         """Remove the entries not used for longest until all fit; `keep` stays whatever its size."""
         entries = _by_age(self.folder.glob(f"*{_SUFFIX}"))

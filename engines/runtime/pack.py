@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtime.backends import Backend, BackendOptions, Engine, usable_backends
+from engines.runtime.backends import PARTS, Backend, BackendOptions, Engine, usable_backends
 from engines.runtime.chain import Chain
 from engines.runtime.manifest import Manifest, read_manifest, verify_files
 from engines.runtime.targets import Target, read_targets, space_id
@@ -66,6 +66,11 @@ class Pack:
     def failures(self) -> tuple[str, ...]:
         """Back-ends that were given up so far and why, a sentence each."""
         return tuple(self._chain.notes)
+
+    @property
+    def preparing(self) -> str:
+        """What a faster back-end is building while this one plays, in a few words; empty if nothing is."""
+        return self._chain.preparing
 
     @property
     def resolution(self) -> int:
@@ -151,6 +156,10 @@ class Pack:
         (parameters,) = engine.outputs["parameters"].shape[1:]
         return self._run("readout", {"w_plus": w_plus}, "parameters", (parameters,))
 
+    def portray(self, parameters: NDArray[np.float32]) -> Latent:
+        """Find the W+ of given portraits: (n, P) -> (n, num_ws, w_dim); packs of the portrait only."""
+        return self._run("portrait", {"parameters": parameters}, "w_plus", (self.num_ws, self.w_dim))
+
     def close(self) -> None:
         """Release every engine."""
         self._chain.close()
@@ -181,6 +190,7 @@ def load_pack(
     *,
     options: BackendOptions | None = None,
     announce: Callable[[str], None] = lambda text: None,
+    play_meanwhile: bool = False,
 ) -> Pack:
     """Open a model pack: check its manifest and files, choose a back-end.
 
@@ -190,6 +200,8 @@ def load_pack(
             back-end made by hand.
         options: Device and threads, for the back-ends that take them.
         announce: Told in a sentence why a back-end is not used, and whenever something long begins.
+        play_meanwhile: With "auto", do not wait for a back-end that has to build for minutes: the next one plays until
+            it has built the engines of the whole pack.
 
     Raises:
         EngineError: If the folder is no pack, a file has the wrong hash, or no back-end can run here.
@@ -201,6 +213,8 @@ def load_pack(
     verify_files(folder, manifest)
     if not isinstance(backend, str):
         return Pack(folder, manifest, Chain(folder, iter((backend,)), announce))
+    parts = [part for part in PARTS if f"{part}.onnx" in manifest.files] if play_meanwhile else []
+    work = [(part, batch) for part in parts for batch in sorted({1, *manifest.batches})]
     reasons: list[str] = []
 
     def leave_out(reason: str) -> None:
@@ -208,7 +222,7 @@ def load_pack(
         announce(f"not {reason}")
 
     try:
-        chain = Chain(folder, usable_backends(backend, options, leave_out), announce)
+        chain = Chain(folder, usable_backends(backend, options, leave_out), announce, work)
     except EngineError as error:
         raise EngineError("; ".join((str(error), *reasons))) from error
     return Pack(folder, manifest, chain)

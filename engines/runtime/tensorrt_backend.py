@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.runtime.ahead import Report
 from engines.runtime.backends import Arrays, TensorSpec
 from engines.runtime.engine_cache import EngineCache, EngineKey
 from engines.runtime.golden import check_golden
 from engines.runtime.manifest import file_sha256
 from engines.runtime.nvidia import NvidiaDevice, find_nvidia
-from engines.runtime.tensorrt_build import BuildSettings, Report, build_in_child
+from engines.runtime.tensorrt_build import BuildSettings, build_in_child
 from installation.errors import EngineError
 
 OLDEST, BEYOND = (10, 13), (12, 0)
@@ -82,12 +83,17 @@ class TensorRtBackend:
             return str(error)
         return None
 
+    def builds(self, pack: Path, part: str, batch: int) -> bool:
+        """Whether `compile` would have to build, which takes minutes."""
+        for graph, precision in _graphs(pack, part):
+            key = self._key(part, batch, graph, precision)
+            if self._cache.refused(key) is None:
+                return not self._cache.path(key).is_file()
+        return False
+
     def compile(self, pack: Path, part: str, batch: int) -> TensorRtEngine:
-        graphs = [(pack / f"{part}_fp16.onnx", "fp16"), (pack / f"{part}.onnx", "fp32")]
         refusals = []
-        for graph, precision in graphs:
-            if not graph.is_file():
-                continue
+        for graph, precision in _graphs(pack, part):
             try:
                 return self._proved(pack, part, batch, graph, precision)
             except EngineError as error:
@@ -98,6 +104,8 @@ class TensorRtBackend:
     def _proved(self, pack: Path, part: str, batch: int, graph: Path, precision: str) -> TensorRtEngine:
         """Give an engine that was proved: from the cache, or built when that one fails."""
         key = self._key(part, batch, graph, precision)
+        if (reason := self._cache.refused(key)) is not None:
+            raise EngineError(reason)
         if (plan := self._cache.load(key)) is not None:
             try:
                 return self._opened(plan, precision, pack, part)
@@ -105,9 +113,15 @@ class TensorRtBackend:
                 self._cache.quarantine(key, str(error))
         timing = f"tensorrt-{key.version}-sm{key.capability}-{key.driver}"
         plan = self._build(graph, batch, self._settings, timing, self.report)
-        engine = self._opened(plan, precision, pack, part)
+        made = TensorRtEngine(self._trt, self._cudart, plan, precision)
+        try:
+            check_golden(made, pack, part)
+        except EngineError as error:
+            made.close()
+            self._cache.refuse(key, str(error))
+            raise
         self._cache.store(key, plan)
-        return engine
+        return made
 
     def _opened(self, plan: bytes, precision: str, pack: Path, part: str) -> TensorRtEngine:
         made = TensorRtEngine(self._trt, self._cudart, plan, precision)
@@ -132,6 +146,12 @@ class TensorRtBackend:
             driver=str(device.driver),
             settings=self._settings.text(),
         )
+
+
+def _graphs(pack: Path, part: str) -> list[tuple[Path, str]]:
+    """The graphs of a part with their precision, the better first."""
+    graphs = ((pack / f"{part}_fp16.onnx", "fp16"), (pack / f"{part}.onnx", "fp32"))
+    return [(path, precision) for path, precision in graphs if path.is_file()]
 
 
 class TensorRtEngine:

@@ -16,16 +16,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.runtime.ahead import Report
 from engines.runtime.paths import cache_dir
 from installation.errors import EngineError
-
-Report = Callable[[str, int, int], None]
-"""(phase, steps done, steps in all)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +103,14 @@ def build_in_child(
         command += ["--timing", timing_name, "--module", module, "--failure", str(failure)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as child:
             assert child.stdout is not None
-            for line in child.stdout:
-                if line.startswith('{"phase"'):
-                    step = json.loads(line)
-                    report(step["phase"], step["done"], step["total"])
+            try:
+                for line in child.stdout:
+                    if line.startswith('{"phase"'):
+                        step = json.loads(line)
+                        report(step["phase"], step["done"], step["total"])
+            except BaseException:
+                child.kill()
+                raise
         if child.returncode != 0 or not plan.is_file():
             words = failure.read_text("utf-8") if failure.is_file() else f"its process ended with {child.returncode}"
             raise EngineError(f"the TensorRT build of {graph.name} failed: {words}")

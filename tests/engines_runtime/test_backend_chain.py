@@ -1,6 +1,7 @@
 """A back-end fails, the next one takes over: at compile time, at the golden vectors, in mid-show."""
 
 import shutil
+import threading
 
 import numpy as np
 import openvino
@@ -247,3 +248,111 @@ def test_half_precision_without_golden_vectors_is_full(tmp_path):
     pack = shutil.copytree(DEFAULT_PACK, tmp_path / "pack")
     (pack / "golden.npz").unlink()
     assert OpenVinoBackend(threads=1, precision="half").compile(pack, "generator", 1).precision == "fp32"
+
+
+class Slow(Faulty):
+    """A back-end that builds until the test lets it go on."""
+
+    def __init__(self, name="gpu"):
+        super().__init__(name)
+        self.go = threading.Event()
+        self.kept = set()
+        self.keeps = True
+        self.report = lambda phase, done, total: None
+
+    def builds(self, pack, part, batch):
+        return (part, batch) not in self.kept
+
+    def compile(self, pack, part, batch):
+        if self.builds(pack, part, batch):
+            while not self.go.wait(0.001):
+                self.report("Building", 1, 4)
+            if self.keeps:
+                self.kept.add((part, batch))
+        return super().compile(pack, part, batch)
+
+
+@pytest.fixture
+def slow():
+    made = Slow()
+    yield made
+    made.go.set()
+
+
+WORK = (("mapping", 1), ("generator", 1))
+
+
+@pytest.fixture
+def meanwhile(slow, told):
+    chain = Chain(DEFAULT_PACK, iter((slow, Faulty("cpu"))), told.append, WORK)
+    yield chain
+    chain.close()
+
+
+def test_another_back_end_plays_until_the_engines_are_built(slow, told, meanwhile):
+    engine = meanwhile.engine("mapping", 1)
+    first = run_mapping(engine)
+    assert meanwhile.current.name == "cpu"
+    assert not slow.engines
+    ahead = meanwhile._ahead
+    while "25 %" not in meanwhile.preparing:
+        assert ahead.is_alive()
+    assert meanwhile.preparing == "building mapping (batch 1), engine 1 of 2: building 25 %"
+    slow.go.set()
+    ahead.join()
+    assert slow.kept == set(WORK)
+    np.testing.assert_allclose(run_mapping(engine), first, atol=1e-5)
+    assert meanwhile.current is slow
+    assert meanwhile.preparing == ""
+    assert told[-2:] == ["gpu has built its engines and takes over from cpu", "preparing mapping (batch 1) on gpu"]
+    slow.lost = True  # and steps down again like any other
+    np.testing.assert_allclose(run_mapping(engine), first, atol=1e-5)
+    assert meanwhile.current.name == "cpu"
+
+
+def test_a_build_that_fails_leaves_the_other_playing(slow, meanwhile):
+    slow.refuses_to_compile = True
+    engine = meanwhile.engine("mapping", 1)
+    ahead = meanwhile._ahead
+    slow.go.set()
+    ahead.join()
+    run_mapping(engine)
+    assert meanwhile.current.name == "cpu"
+    assert meanwhile.notes == [
+        "gpu could not build its engines: out of memory: 2048 MB were asked for; cpu goes on",
+    ]
+
+
+def test_engines_that_cannot_be_kept_are_not_built_for_ever(slow, meanwhile):
+    slow.keeps = False
+    engine = meanwhile.engine("mapping", 1)
+    ahead = meanwhile._ahead
+    slow.go.set()
+    ahead.join()
+    run_mapping(engine)
+    assert meanwhile.current.name == "cpu"
+    assert "could not keep the engine of its mapping (batch 1)" in meanwhile.notes[-1]
+
+
+def test_closing_gives_the_build_up(slow, meanwhile):
+    meanwhile.engine("mapping", 1)
+    ahead = meanwhile._ahead
+    meanwhile.close()
+    assert not ahead.is_alive()
+    assert "it was stopped" in ahead.failure
+
+
+def test_who_does_not_play_meanwhile_waits(slow, told):
+    slow.go.set()
+    chain = Chain(DEFAULT_PACK, iter((slow, Faulty("cpu"))), told.append)
+    chain.engine("mapping", 1)
+    assert chain.current is slow
+    chain.close()
+
+
+def run_mapping(engine):
+    """Run the mapping on the same z each time."""
+    z = np.random.default_rng(3).normal(size=engine.inputs["z"].shape).astype(np.float32)
+    outputs = {name: np.zeros(spec.shape, np.float32) for name, spec in engine.outputs.items()}
+    engine.run({"z": z}, outputs)
+    return outputs["w_plus"]

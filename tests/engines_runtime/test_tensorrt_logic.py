@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from engines.runtime import DEFAULT_PACK
+from engines.runtime.ahead import SlowBackend
 from engines.runtime.engine_cache import EngineCache
 from engines.runtime.nvidia import NvidiaDevice
 from engines.runtime.openvino_backend import OpenVinoBackend
@@ -389,3 +390,23 @@ def test_a_child_that_cannot_build_says_why(tmp_path, recorder):
         build_in_child(tmp_path / "g.onnx", 1, BuildSettings(), "t", lambda *s: None, module="recorded_trt")
     with pytest.raises(EngineError, match="No module named 'no_such_trt'"):
         build_in_child(tmp_path / "g.onnx", 1, BuildSettings(), "t", lambda *s: None, module="no_such_trt")
+
+
+def test_it_says_what_it_would_have_to_build(make):
+    backend = make()
+    assert isinstance(backend, SlowBackend)
+    assert backend.builds(DEFAULT_PACK, "mapping", 1)
+    backend.compile(DEFAULT_PACK, "mapping", 1).close()
+    assert not backend.builds(DEFAULT_PACK, "mapping", 1)
+    assert backend.builds(DEFAULT_PACK, "mapping", 5)
+
+
+def test_what_missed_the_golden_vectors_is_remembered_and_not_built_at_each_start(make, built, trt):
+    trt.offset = 0.01
+    for _ in range(2):
+        with pytest.raises(EngineError, match="does not give the golden vectors"):
+            make().compile(DEFAULT_PACK, "mapping", 1)
+    assert len(built) == 1
+    assert not make().builds(DEFAULT_PACK, "mapping", 1)
+    with pytest.raises(EngineError, match=r"remembered; delete .* to try again"):
+        make().compile(DEFAULT_PACK, "mapping", 1)
