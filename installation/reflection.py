@@ -58,6 +58,11 @@ class ReflectionThread(threading.Thread):
         self.error: MirrorError | None = None
         self.failure = ""
 
+    @property
+    def preparing(self) -> str:
+        """What engines are being built meanwhile, in a few words; empty if none are."""
+        return self._pack.preparing
+
     def stop(self) -> None:
         """Ask the thread to end; it does so after the current inference."""
         self._ending.set()
