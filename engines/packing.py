@@ -185,21 +185,23 @@ def write_pack(
     return destination
 
 
-def seal(folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str] | None = None) -> None:
-    """Hash and flush every file of `folder`, then write its `pack.json`.
+def seal(
+    folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str] | None = None, *, name: str = MANIFEST
+) -> None:
+    """Hash and flush every file of `folder`, then write its manifest, `pack.json` unless `name` says otherwise.
 
     `known` has the hashes of files that came unchanged from another pack. Targets are not listed: they carry their own
     hashes, and come and go without the pack changing.
     """
     files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
-        name = path.relative_to(folder).as_posix()
-        if not name.startswith("targets/"):
-            files[name] = (known or {}).get(name) or sha256_of(path)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != name):
+        file = path.relative_to(folder).as_posix()
+        if not file.startswith("targets/"):
+            files[file] = (known or {}).get(file) or sha256_of(path)
         _flush(path)
     text = json.dumps({**manifest, "files": files}, indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    _flush(folder / MANIFEST)
+    (folder / name).write_text(text + "\n", encoding="utf-8")
+    _flush(folder / name)
     _flush(folder)
 
 

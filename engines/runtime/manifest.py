@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,13 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Sealed(Protocol):
+    """A manifest that lists the files of its folder with their hashes."""
+
+    @property
+    def files(self) -> dict[str, str]: ...
 
 
 class EncoderSpec(_Strict):
@@ -107,7 +114,7 @@ def read_manifest(pack: Path) -> Manifest:
         raise EngineError(f"{path} is not valid: {problems}") from error
 
 
-def verify_files(pack: Path, manifest: Manifest, names: tuple[str, ...] | None = None) -> None:
+def verify_files(pack: Path, manifest: Sealed, names: tuple[str, ...] | None = None) -> None:
     """Compare the sha256 of the listed files (all if None) with the manifest.
 
     Raises:

@@ -1,0 +1,180 @@
+"""The small style network that is trained here: an encoder, AdaIN at four depths, a decoder.
+
+It differs from the published one where a processor needs it to. The encoder is learnt together with the decoder
+instead of being a classifier's, and halves the picture by rearranging pixels before its first convolution. AdaIN acts
+at the picture itself in opponent colours (so a palette arrives without any learning) and at three depths of the
+encoder, which the decoder takes up again on its way. Fixed grain is added to what is normalised: AdaIN scales it with
+the style's deviation, so a flat cheek has something of which strokes can grow, and a smooth style keeps it smooth.
+A small hand reads the style's statistics and turns the decoder's features up and down, channel by channel: which kind
+of stroke a style asks for is decided there (conditional instance normalisation, Ghiasi et al., BMVC 2017).
+
+The decoder ends in a pixel shuffle and a [1 2 1] filter, whose zero lies at the Nyquist frequency: it cannot leave a
+checkerboard of single pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engines.style.adain import mean_std, modulate
+
+WIDTHS = (32, 64, 80)
+"""Channels at half, a quarter and an eighth of the picture's side."""
+
+GRAINS = 4
+"""Channels of fixed noise at each depth."""
+
+LEAK = 0.1
+"""Slope below zero. With none, the decoder's last features died in the first hundred steps and never came back."""
+
+HAND = 64
+"""Width of the layer that reads a style's statistics."""
+
+GRAIN_SEED = 7
+GRAIN_TILE = 32
+"""Side of the noise at the deepest level, which repeats in larger pictures."""
+
+_OPPONENT = ((0.57735, 0.57735, 0.57735), (0.70711, -0.70711, 0.0), (0.40825, 0.40825, -0.81650))
+"""Rows: grey, red against green, both against blue; orthonormal."""
+
+
+class StyleNetwork(nn.Module):
+    """Content and style statistics -> picture. Sides must be divisible by 8."""
+
+    opponent: Tensor
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__()
+        half, quarter, eighth = widths
+        self.widths = tuple(widths)
+        self.register_buffer("opponent", torch.tensor(_OPPONENT), persistent=False)
+        for depth, tile in enumerate((4 * GRAIN_TILE, 2 * GRAIN_TILE, GRAIN_TILE)):
+            noise = torch.randn(1, GRAINS, tile, tile, generator=torch.Generator().manual_seed(GRAIN_SEED + depth))
+            self.register_buffer(f"noise{depth}", noise, persistent=False)
+        self.enter = _convolution(12, half)
+        self.down = nn.ModuleList([_convolution(half, quarter, 2), _convolution(quarter, eighth, 2)])
+        self.grain = nn.ModuleList([nn.Conv2d(GRAINS, width, 3, padding=1, bias=False) for width in widths])
+        self.deep = nn.ModuleList([_convolution(eighth, eighth) for _ in range(4)])
+        self.up = nn.ModuleList([nn.Conv2d(eighth, quarter, 1), nn.Conv2d(quarter, half, 1)])
+        self.middle = nn.ModuleList([_convolution(quarter, quarter) for _ in range(2)])
+        self.shallow = nn.ModuleList([_convolution(half, half) for _ in range(2)])
+        self.steps = [*widths, *([eighth] * 4), *([quarter] * 2), *([half] * 2)]
+        last = nn.Linear(HAND, 2 * sum(self.steps), bias=False)
+        self.hand = nn.Sequential(nn.Linear(2 * self.channels, HAND), nn.ReLU(), last)
+        with torch.no_grad():
+            last.weight.mul_(0.05)
+        self.leave = nn.Conv2d(half, 12, 3, padding=1)
+        self._begin()
+
+    @property
+    def channels(self) -> int:
+        """Length of the vectors of statistics."""
+        return 3 + sum(self.widths)
+
+    def encode(self, picture: Tensor) -> list[Tensor]:
+        """(n, 3, s, s) RGB in [-1, 1] -> opponent colours, then features at s/2, s/4 and s/8."""
+        half = _active(self.enter(F.pixel_unshuffle(picture, 2)))
+        quarter = _active(self.down[0](half))
+        return [self._colours(picture), half, quarter, _active(self.down[1](quarter))]
+
+    def statistics(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Describe a style picture (n, 3, s, s): mean and deviation, two of (n, channels)."""
+        pairs = [mean_std(level) for level in self.encode(picture)]
+        return torch.cat([mean for mean, _ in pairs], 1), torch.cat([std for _, std in pairs], 1)
+
+    def recolour(self, content: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """Give the content the style's colours alone: what training asks light and shade of. (n, 3, s, s)."""
+        zero, one = content.new_zeros(1, 1, 1, 1), content.new_ones(1, 1)
+        colours = modulate(self._colours(content), zero, mean[:, :3], std[:, :3], one)
+        return F.conv2d(colours, self.opponent.T[:, :, None, None])
+
+    def forward(self, content: Tensor, mean: Tensor, std: Tensor, strength: Tensor) -> Tensor:
+        """Draw the content in the style.
+
+        Args:
+            content: (n, 3, s, s) RGB in [-1, 1].
+            mean, std: (n, channels) of the style.
+            strength: (n, 1) in 0..1.
+
+        Returns:
+            (n, 3, s, s) RGB, nominally [-1, 1], not clamped.
+        """
+        levels = self.encode(content)
+        sizes = [3, *self.widths]
+        means, stds = mean.split(sizes, 1), std.split(sizes, 1)
+        turns = [(gain[:, :, None, None], shift[:, :, None, None]) for gain, shift in self._turns(mean, std, strength)]
+        zero = content.new_zeros(1, 1, 1, 1)
+        colours = modulate(levels[0], zero, means[0], stds[0], strength)
+        half, quarter, eighth = (
+            modulate(
+                levels[d + 1],
+                _turned(self._grain(d, levels[d + 1].shape[-1], strength), turns[d]),
+                means[d + 1],
+                stds[d + 1],
+                strength,
+            )
+            for d in range(3)
+        )
+        x = eighth
+        for i in (0, 2):
+            inner = self.deep[i](_active(_turned(x, turns[3 + i])))
+            x = x + self.deep[i + 1](_active(_turned(inner, turns[4 + i])))
+        x = F.interpolate(self.up[0](_active(x)), scale_factor=2.0, mode="nearest") + quarter
+        for i, convolution in enumerate(self.middle):
+            x = x + convolution(_active(_turned(x, turns[7 + i])))
+        x = F.interpolate(self.up[1](_active(x)), scale_factor=2.0, mode="nearest") + half
+        for i, convolution in enumerate(self.shallow):
+            x = x + convolution(_active(_turned(x, turns[9 + i])))
+        detail = _smooth(F.pixel_shuffle(self.leave(_active(x)), 2))
+        return F.conv2d(colours, self.opponent.T[:, :, None, None]) + detail
+
+    def _turns(self, mean: Tensor, std: Tensor, strength: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Let the hand decide gain and shift of each step's features, pairs of (n, c); none without strength."""
+        flat = self.hand(torch.cat([mean, std], 1)) * strength
+        parts = flat.split([width for width in self.steps for _ in range(2)], 1)
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+    def _begin(self) -> None:
+        """Start so that features keep their size from layer to layer; PyTorch's own start shrinks them tenfold."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+                if name.startswith(("deep", "middle", "shallow", "leave")):
+                    with torch.no_grad():
+                        module.weight.mul_(0.1 if name == "leave" else 0.3)
+
+    def _colours(self, picture: Tensor) -> Tensor:
+        return F.conv2d(picture, self.opponent[:, :, None, None])
+
+    def _grain(self, depth: int, side: int, strength: Tensor) -> Tensor:
+        noise: Tensor = getattr(self, f"noise{depth}")
+        repeats = -(-side // noise.shape[-1])
+        noise = noise.repeat(1, 1, repeats, repeats)[:, :, :side, :side]
+        # Scaled before the convolution, so that an exporter cannot fold it: the result would be 3 MB of constants.
+        grain: Tensor = self.grain[depth](noise * strength[:, :, None, None])
+        return grain
+
+
+def _active(features: Tensor) -> Tensor:
+    return F.leaky_relu(features, LEAK)
+
+
+def _turned(features: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    gain, shift = turn
+    return features * (1.0 + gain) + shift
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+
+
+def _smooth(picture: Tensor) -> Tensor:
+    row = torch.tensor([0.25, 0.5, 0.25], dtype=picture.dtype)
+    kernel = (row[:, None] * row[None, :]).expand(3, 1, 3, 3)
+    return F.conv2d(F.pad(picture, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
