@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from engines.networks.torch_backend import Network, build_network
-from engines.runtime.backends import Arrays, TensorSpec
+from engines.runtime.backends import Arrays, TensorSpec, check_tensors
 from engines.runtime.golden import check_golden
 from installation.errors import EngineError
 
@@ -91,12 +91,8 @@ class CudaEngine:
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
         if self._network is None:
             raise EngineError("the engine is closed")
-        for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
-            for name, spec in specs.items():
-                array = arrays.get(name)
-                if array is None or array.shape != spec.shape or array.dtype != np.float32:
-                    found = "nothing" if array is None else f"{array.dtype} {array.shape}"
-                    raise EngineError(f"{name!r} must be float32 {spec.shape}, found {found}")
+        check_tensors(self.inputs, inputs)
+        check_tensors(self.outputs, outputs)
         try:
             for name, staged in self._staged.items():
                 np.copyto(staged.numpy(), inputs[name])

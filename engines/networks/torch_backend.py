@@ -26,7 +26,7 @@ from engines.networks.architecture import (
 )
 from engines.networks.psp import Encoder
 from engines.networks.stylegan2 import Generator
-from engines.runtime.backends import Arrays, TensorSpec
+from engines.runtime.backends import Arrays, TensorSpec, check_tensors
 from engines.runtime.manifest import Manifest, read_manifest
 from installation.errors import EngineError
 
@@ -91,12 +91,8 @@ class TorchEngine:
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
         if self._module is None:
             raise EngineError("the engine is closed")
-        for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
-            for name, spec in specs.items():
-                array = arrays.get(name)
-                if array is None or array.shape != spec.shape or array.dtype != np.float32:
-                    found = "nothing" if array is None else f"{array.dtype} {array.shape}"
-                    raise EngineError(f"{name!r} must be float32 {spec.shape}, found {found}")
+        check_tensors(self.inputs, inputs)
+        check_tensors(self.outputs, outputs)
         tensors = [torch.from_numpy(np.array(inputs[name])).to(self._device) for name in self.inputs]
         # TF32 would cost the golden vectors three decimals.
         with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):

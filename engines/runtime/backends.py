@@ -34,6 +34,20 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
+def check_tensors(specs: Mapping[str, TensorSpec], arrays: Arrays) -> None:
+    """See that each tensor is there, C-contiguous float32, and of its shape.
+
+    Raises:
+        EngineError: Naming the first that is not.
+    """
+    for name, spec in specs.items():
+        array = arrays.get(name)
+        if array is None or array.shape != spec.shape or array.dtype != np.float32 or not array.flags.c_contiguous:
+            found = "nothing" if array is None else f"{array.dtype} {array.shape}"
+            layout = "" if array is None or array.flags.c_contiguous else ", not C-contiguous"
+            raise EngineError(f"{name!r} must be C-contiguous float32 {spec.shape}, found {found}{layout}")
+
+
 class Engine(Protocol):
     """One compiled network with static shapes. Owned by the thread that runs it.
 

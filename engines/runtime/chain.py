@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.ahead import BuildAhead, SlowBackend
-from engines.runtime.backends import Arrays, Backend, Engine, TensorSpec
+from engines.runtime.backends import Arrays, Backend, Engine, TensorSpec, check_tensors
 from engines.runtime.golden import check_golden
 from installation.errors import EngineError
 
@@ -244,11 +244,9 @@ class GuardedEngine:
 
     def _misused(self, inputs: Arrays, outputs: Arrays) -> bool:
         """Whether the fault is the caller's, so that no back-end is given up for it."""
-        for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
-            for name, spec in specs.items():
-                array = arrays.get(name)
-                if array is None or array.shape != spec.shape or array.dtype != np.float32:
-                    return True
-                if not array.flags.c_contiguous:
-                    return True
+        try:
+            check_tensors(self.inputs, inputs)
+            check_tensors(self.outputs, outputs)
+        except EngineError:
+            return True
         return False

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.ahead import Report
-from engines.runtime.backends import Arrays, TensorSpec
+from engines.runtime.backends import Arrays, TensorSpec, check_tensors
 from engines.runtime.engine_cache import EngineCache, EngineKey
 from engines.runtime.golden import check_golden
 from engines.runtime.manifest import file_sha256
@@ -192,12 +192,14 @@ class TensorRtEngine:
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
         if self._launch is None:
             raise EngineError("the engine is closed")
-        for name, spec in self.inputs.items():
-            np.copyto(self._host[name], _checked(name, spec, inputs))
+        check_tensors(self.inputs, inputs)
+        check_tensors(self.outputs, outputs)
+        for name in self.inputs:
+            np.copyto(self._host[name], inputs[name])
         self._call("cudaGraphLaunch", self._launch, self._stream)
         self._call("cudaStreamSynchronize", self._stream)
-        for name, spec in self.outputs.items():
-            np.copyto(_checked(name, spec, outputs), self._host[name])
+        for name in self.outputs:
+            np.copyto(outputs[name], self._host[name])
 
     def close(self) -> None:
         """Free everything, the newest first; a lost device is told once everything was tried."""
@@ -258,12 +260,3 @@ class TensorRtEngine:
         if int(status) != 0:
             raise EngineError(f"the GPU answers {function} with {getattr(status, 'name', status)}")
         return tuple(values)
-
-
-def _checked(name: str, spec: TensorSpec, arrays: Arrays) -> NDArray[np.float32]:
-    array = arrays.get(name)
-    if array is None:
-        raise EngineError(f"the tensor {name!r} {spec.shape} is missing")
-    if array.shape != spec.shape or array.dtype != np.float32:
-        raise EngineError(f"{name!r} must be float32 {spec.shape}, found {array.dtype} {array.shape}")
-    return array

@@ -7,7 +7,6 @@ while this thread tries again, at growing intervals, with a fresh list of device
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from installation.core.audio_features import AUDIO_REST, AudioAnalyser, AudioFea
 from installation.devices.audio_sources import AudioSource, open_audio
 from installation.devices.instrument_config import AudioConfig
 from installation.errors import DeviceError, MirrorError
+from installation.runtime.worker import Worker
 
 STALL_S = 1.0
 """A device that gives nothing for so long is lost, whatever it says: it may never say anything."""
@@ -72,22 +72,17 @@ class AudioListener:
         self._clock = clock
         self._opener = opener
         self._newest: tuple[AudioFeatures, float] = (AUDIO_REST, float("-inf"))
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("audio", self._run)
         self.health = AudioHealth()
 
     def start(self) -> None:
         """Begin to listen, unless `source` is off. Never raises: a missing device is silence."""
         if self._config.source != "off":
-            self._thread = threading.Thread(target=self._run, name="audio", daemon=True)
-            self._thread.start()
+            self._worker.start()
 
     def stop(self) -> None:
         """End the thread and give the device back; waits at most two seconds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(2.0)
-            self._thread = None
+        self._worker.stop()
 
     def features(self, now: float) -> AudioFeatures:
         """The newest features; older ones sink, and after `rest_s` they are silence."""
@@ -109,7 +104,7 @@ class AudioListener:
 
     def _run(self) -> None:
         delay = self._config.retry_first_s
-        while not self._stop.is_set():
+        while not self._worker.ending.is_set():
             self.health.state = "opening"
             try:
                 source = self._opener(self._config)
@@ -127,7 +122,7 @@ class AudioListener:
                     self._lost(error)
                 finally:
                     source.close()
-            self._stop.wait(delay)
+            self._worker.ending.wait(delay)
             delay = min(2.0 * delay, self._config.retry_max_s)
 
     def _listen(self, source: AudioSource) -> bool:
@@ -144,7 +139,7 @@ class AudioListener:
         heard_at = began = self._clock()
         lost_before = self.health.lost_blocks
         samples = 0
-        while not self._stop.is_set():
+        while not self._worker.ending.is_set():
             block = source.read(0.1)
             self.health.lost_blocks = lost_before + source.lost_blocks
             now = self._clock()

@@ -7,7 +7,6 @@ Nothing of a hand is kept: the picture goes in, nine numbers come out.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from installation.core.hands import NO_HANDS, HandMeasures, measure_hands
 from installation.devices.instrument_config import HandsConfig
 from installation.devices.quiet import without_native_noise
+from installation.runtime.worker import Worker
 
 STALE_S = 0.5
 """Measures older than this are no hands: the camera may have stopped."""
@@ -70,22 +70,17 @@ class HandReader:
         self._newest_picture = newest_picture
         self._clock = clock
         self._newest: tuple[HandMeasures, float] = (NO_HANDS, float("-inf"))
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("hands", self._run)
         self.failure: Exception | None = None
 
     def start(self) -> None:
         """Begin to look, if it is switched on."""
         if self._config.enabled:
-            self._thread = threading.Thread(target=self._run, name="hands", daemon=True)
-            self._thread.start()
+            self._worker.start()
 
     def stop(self) -> None:
         """End the thread; waits at most two seconds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(2.0)
-            self._thread = None
+        self._worker.stop()
 
     def measures(self, now: float) -> HandMeasures:
         """The newest measures, or no hands."""
@@ -105,7 +100,7 @@ class HandReader:
 
     def _look(self, finder: HandFinder) -> None:
         seen = -1
-        while not self._stop.wait(1.0 / self._config.hz):
+        while not self._worker.ending.wait(1.0 / self._config.hz):
             newest = self._newest_picture()
             if newest is None or newest[0] == seen:
                 continue

@@ -15,6 +15,7 @@ from installation.core.midi_map import MidiMap, MidiMessage, format_midi_map, pa
 from installation.devices.instrument_config import MidiConfig
 from installation.devices.watching import WatchedFile
 from installation.errors import DeviceError, MissingExtra
+from installation.runtime.worker import Worker
 
 _SEQUENCER = Path("/dev/snd/seq")  # without it ALSA writes a line to standard error at every try
 
@@ -114,8 +115,7 @@ class MidiPlayer:
         self._map = MidiMap()
         self._revision = 0
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("midi", self._run)
         self._told = ""
         self._close_port: Callable[[], None] = lambda: None
         self.connected = ""
@@ -123,15 +123,11 @@ class MidiPlayer:
 
     def start(self) -> None:
         """Begin to look for the device."""
-        self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """Close the device; waits at most two seconds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(2.0)
-            self._thread = None
+        self._worker.stop()
 
     def learn(self, address: str) -> Outcome:
         """Bind the next knob or key that moves to `address`."""
@@ -169,7 +165,7 @@ class MidiPlayer:
                 if str(error) != self._told:
                     log.warning("MIDI: %s", error)
                     self._told = str(error)
-            if self._stop.wait(self._config.retry_s):
+            if self._worker.ending.wait(self._config.retry_s):
                 break
         self._close()
 

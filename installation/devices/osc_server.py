@@ -13,7 +13,6 @@ import contextlib
 import logging
 import selectors
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -27,6 +26,7 @@ from installation.devices.osc_codec import MAX_PACKET_BYTES, Argument, build_mes
 from installation.devices.osc_in import OscCounts, OscInbox, Traffic
 from installation.devices.osc_tcp import MAX_CONNECTIONS, Connection, TcpClients
 from installation.errors import ConfigError, DeviceError
+from installation.runtime.worker import Worker
 
 BATCH_S = 0.002
 MAX_BATCHES = 16
@@ -86,8 +86,7 @@ class OscServer:
         self._replies: dict[Hashable, Hashable] = {}
         self._signals: deque[tuple[str, tuple[Argument, ...]]] = deque(maxlen=MAX_SIGNALS)
         self._selector = selectors.DefaultSelector()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("osc", self._run, self._wake)
         self._udp: socket.socket | None = None
         self._tcp: socket.socket | None = None
         self._clients: TcpClients | None = None
@@ -143,16 +142,11 @@ class OscServer:
                 f"cannot listen for OSC on {config.host}:{config.port}: {error.strerror or error}; "
                 "another program may have the port: change [osc] port or end it"
             ) from error
-        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """End the loop and close the ports; waits at most two seconds."""
-        self._stop.set()
-        self._wake()
-        if self._thread is not None:
-            self._thread.join(2.0)
-            self._thread = None
+        self._worker.stop()
 
     def announce(self, address: str, *args: Argument) -> None:
         """Send a signal to every subscriber, from any thread: `announce("/mirror/beat", 12, 0.9)`."""
@@ -189,7 +183,7 @@ class OscServer:
     def _loop(self) -> None:
         started = self._now()
         next_heartbeat = started + HEARTBEAT_S
-        while not self._stop.is_set():
+        while not self._worker.ending.is_set():
             longest = 1.0 / MAX_RATE_HZ / 2.0 if len(self._feedback) else 0.25
             ready = self._selector.select(self._inbox.wait_s(self._now(), longest))
             now = self._now()
@@ -205,7 +199,7 @@ class OscServer:
             if self._clients is not None:
                 self._clients.send_unsent()
             if ready:
-                self._stop.wait(BATCH_S)
+                self._worker.ending.wait(BATCH_S)
 
     def _read(self, sock: object, connection: Connection | None, now: float) -> None:
         if sock is self._wake_in:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from installation.errors import MirrorError
+from installation.runtime.worker import Worker
 
 EVERY_S = 0.5
 MAX_BYTES = 4 << 20
@@ -70,20 +70,15 @@ class Watcher:
         self._tasks = tuple(tasks)
         self._every_s = every_s
         self._told: dict[int, str] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("files", self._run)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread = threading.Thread(target=self._run, name="files", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
         """End the thread, after a last round so that nothing stored is lost; waits at most two seconds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(2.0)
-            self._thread = None
+        self._worker.stop()
 
     def round(self) -> None:
         """Call every task once."""
@@ -97,6 +92,6 @@ class Watcher:
                     self._told[number] = str(error)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
+        while not self._worker.ending.wait(self._every_s):
             self.round()
         self.round()

@@ -39,7 +39,7 @@ def test_each_run_takes_its_own_input(network):
 
 def test_a_wrong_buffer_and_a_closed_engine_are_refused(network):
     engine = CudaEngine(network, 1, torch.device("cpu"), "fp32")
-    with pytest.raises(EngineError, match="'crop' must be float32"):
+    with pytest.raises(EngineError, match="'crop' must be C-contiguous float32"):
         engine.run({}, {})
     engine.close()
     with pytest.raises(EngineError, match="closed"):
