@@ -53,3 +53,9 @@ class MissingExtra(MirrorError):
             f"{purpose} needs the package '{package}', which is not installed; "
             f"install it with: pip install 'machine-reflections[{extra}]'"
         )
+
+
+class PhotographError(MirrorError):
+    """A photograph cannot be read, or shows no face."""
+
+    exit_code = 7
