@@ -2,7 +2,7 @@
 
 The landmark network reads one square at a time and knows nobody. This module carries each face from
 frame to frame: it says where to look next, gives what was found to the track it belongs to, keeps a
-face that is hidden for a moment, and chooses one to follow.
+face that is hidden for a moment, and chooses one to follow. One face over time is `core/track.py`.
 
 When two people cross, the hidden one's square slides onto the other, and both tracks read one face.
 Position, size and shape against each track's prediction decide whose face it is; the other waits.
@@ -13,41 +13,25 @@ Coordinates are frame pixels, times are seconds, sizes are face widths as `face_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.core.smoothing import quad_from_pose
-
-Landmarks = NDArray[np.float32]
-
-ROI_SCALE = 1.5
-"""Side of the square handed to the landmark network, in lengths of the face's longer side (MediaPipe's own)."""
-
-_RIGID = np.array([33, 133, 362, 263, 168, 6, 4, 1, 10, 234, 454, 127, 356, 172, 397])
-"""Points that move with the skull: eye corners, nose, forehead, temples, jaw angles."""
-
-_HEAD = np.array(
-    [
-        (-0.75, -0.26, -0.10), (-0.30, -0.24, -0.19), (0.30, -0.24, -0.19), (0.75, -0.26, -0.10), (0.00, -0.36, -0.45),
-        (0.00, -0.23, -0.54), (0.00, 0.25, -0.88), (0.00, 0.36, -0.86), (0.00, -1.15, -0.31), (-1.12, 0.11, 0.75),
-        (1.12, 0.11, 0.75), (-1.13, -0.13, 0.69), (1.13, -0.13, 0.69), (-0.92, 1.09, 0.38), (0.92, 1.09, 0.38),
-    ]
-)  # fmt: skip
-"""Those points of a mean head, x right, y down, z away; any scale. Read by the landmark network from 57 of the
-project's own drawn portraits (their mean lies within 0.02 of that of six real people, see `shape_difference`)."""
+from installation.core.face_shape import (
+    MEAN_SHAPE,
+    ROI_SCALE,
+    Landmarks,
+    face_place,
+    face_shape,
+    shape_difference,
+)
+from installation.core.track import Track
 
 _HUMAN = 0.065
 """Shape difference to the mean head up to which a doubtful face passes. Measured: people at rest 0.023 to 0.036,
 grimaces to 0.07, turned by 40 degrees to 0.085; foliage that the network takes for a face 0.07 to 0.1."""
 
-_PAIRS = np.triu_indices(len(_RIGID), 1)
-_SHAPE_UNIT = 0.03
-"""Shape difference worth one face width of misplacement. Measured on 7 faces: 0.012 to 0.022 in one
-person (median), 0.02 to 0.045 between two."""
-
-_SIZE_UNIT = 0.3  # of log size, worth one face width
 _JUMP = 1.5  # cost beyond which a reading is not the track's own face any more
 _RESUME = 2.5  # cost up to which a face that appears anew is one that was hidden
 _SAME_PLACE = 0.5  # face widths; two readings closer than this are of one face
@@ -57,11 +41,6 @@ _STRANGE = 0.06
 """Shape difference to its own track at which a reading in a crowd is a mixture of two faces, or the other one.
 Measured: one person, grimacing or half covered by a hand, up to 0.048; two heads half hidden by one another 0.06
 to 0.11."""
-
-_HOLD = 0.04  # of a square's side: the square stays while the face moves less within it
-_VELOCITY_HALF_LIFE_S = 0.15
-_COAST_HALF_LIFE_S = 1.0  # a hidden face's velocity fades: people stop, but not at once
-_SHAPE_HALF_LIFE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,72 +56,6 @@ class Reading:
     landmarks: Landmarks
     score: float
     proposed: float = 1.0
-
-
-@dataclass(slots=True)
-class Track:
-    """One face over time."""
-
-    track_id: int
-    born_at: float
-    seen_at: float = -float("inf")
-    landmarks: Landmarks = field(default_factory=lambda: np.zeros((0, 3), np.float32))
-    centre: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-    size: float = 1.0
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-    shape: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    square: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2)))
-    lessons: int = 0
-    visible: bool = True
-    proven: bool = True
-
-    def predict(self, now: float) -> NDArray[np.float64]:
-        """Where its centre should be: constant velocity, fading."""
-        ahead = max(now - self.seen_at, 0.0)
-        rate = np.log(2.0) / _COAST_HALF_LIFE_S
-        return np.asarray(self.centre + self.velocity * ((1.0 - np.exp(-rate * ahead)) / rate))
-
-    def aim(self, now: float) -> NDArray[np.float64]:
-        """The square to read now. It stays put under a still face.
-
-        The landmark network answers a shifted square with shifted landmarks; following every tremor of
-        them feeds it back. Holding still takes 40 % off the jitter (measured on three clips).
-        """
-        square = landmark_square(self.landmarks) + (self.predict(now) - self.centre)
-        side = float(np.hypot(*(square[3] - square[0])))
-        if np.abs(square - self.square).max() > _HOLD * side:
-            self.square = square
-        return self.square
-
-    def cost(self, landmarks: Landmarks, now: float) -> float:
-        """How unlike this track a face is: misplacement in face widths, plus size and shape in the same coin."""
-        centre, size = face_place(landmarks)
-        misplaced = float(np.hypot(*(centre - self.predict(now)))) / max(self.size, size)
-        resized = abs(float(np.log(size / self.size))) / _SIZE_UNIT
-        reshaped = shape_difference(self.shape, face_shape(landmarks)) / _SHAPE_UNIT
-        # Within one person the shape wanders by half a unit; only what exceeds it speaks.
-        return misplaced + resized + 0.5 * max(reshaped - 0.5, 0.0)
-
-    def take(self, landmarks: Landmarks, now: float, *, learn: bool = True) -> None:
-        """Accept a reading as this face.
-
-        In a crowd (`learn` false) neither its shape nor its velocity is believed: a half-covered face slides
-        toward the one that covers it.
-        """
-        centre, size = face_place(landmarks)
-        if not self.lessons:
-            self.shape, self.lessons = face_shape(landmarks), 1
-        elif learn:
-            step_s = max(now - self.seen_at, 1e-3)
-            self.lessons += 1
-            # A plain mean at first, so that one bad first reading does not stand for the person.
-            weight = max(1.0 - 0.5 ** (step_s / _SHAPE_HALF_LIFE_S), 1.0 / self.lessons)
-            self.shape = self.shape + weight * (face_shape(landmarks) - self.shape)
-            if self.visible:
-                weight = 1.0 - 0.5 ** (step_s / _VELOCITY_HALF_LIFE_S)
-                self.velocity = self.velocity + weight * ((centre - self.centre) / step_s - self.velocity)
-        self.landmarks, self.centre, self.size = landmarks, centre, size
-        self.seen_at, self.visible = now, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +256,7 @@ class FaceTracker:
     def _like_a_face(self, reading: Reading) -> bool:
         return (
             reading.score >= self.rules.acquire_score
-            and shape_difference(face_shape(reading.landmarks), _MEAN_SHAPE) <= _HUMAN
+            and shape_difference(face_shape(reading.landmarks), MEAN_SHAPE) <= _HUMAN
         )
 
     def _taken(self, landmarks: Landmarks, now: float, *, but: int = 0) -> bool:
@@ -374,38 +287,3 @@ class FaceTracker:
             self._rival, self._rival_since = best.track_id, scene.now
         elif scene.now - self._rival_since >= self.rules.switch_after_s:
             self._followed, self._rival = best.track_id, 0
-
-
-def face_place(landmarks: Landmarks) -> tuple[NDArray[np.float64], float]:
-    """Centre (2,) and width of a face in pixels: the middle and the longer side of its landmarks' box."""
-    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
-    return np.asarray((low + high) * 0.5, np.float64), float(max((high - low).max(), 1e-6))
-
-
-def landmark_square(landmarks: Landmarks) -> NDArray[np.float64]:
-    """The square to read next: around the landmarks, upright with the eyes, `ROI_SCALE` times their extent."""
-    points = np.asarray(landmarks[:, :2], np.float64)
-    eyes = points[263] - points[33]
-    angle = float(np.arctan2(eyes[1], eyes[0]))
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    turned = points @ turn.T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    return quad_from_pose((low + high) * 0.5 @ turn, ROI_SCALE * float((high - low).max()), angle)
-
-
-def face_shape(landmarks: Landmarks) -> NDArray[np.float64]:
-    """Logarithms of the distances between rigid points, free of place, size and turn. Never stored."""
-    return _shape_of(np.asarray(landmarks[_RIGID], np.float64))
-
-
-def _shape_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    apart = np.linalg.norm(points[_PAIRS[0]] - points[_PAIRS[1]], axis=1)
-    return np.asarray(np.log(np.maximum(apart, 1e-9) / max(apart.mean(), 1e-9)))
-
-
-def shape_difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Root mean square difference of two shapes, in parts of a distance."""
-    return float(np.sqrt(np.mean((one - other) ** 2)))
-
-
-_MEAN_SHAPE = _shape_of(_HEAD)

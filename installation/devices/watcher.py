@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.core.crop import landmarks_in_crop, upright
+from installation.core.face_shape import face_place
 from installation.core.measures import ffhq_quad, measure_face
 from installation.core.smoothing import OneEuro, OneEuroTuning, QuadSmoother
-from installation.core.tracking import FaceTracker, Reading, TrackingRules, face_place
+from installation.core.tracking import FaceTracker, Reading, TrackingRules
 from installation.core.types import FaceMeasures, Frame
 from installation.devices.config import FacesConfig
 from installation.devices.cropping import sample_square

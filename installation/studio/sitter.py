@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from engines.runtime import Pack
 from installation.core.crop import landmarks_in_crop, upright
+from installation.core.face_shape import face_place, landmark_square
 from installation.core.latents import Latent
 from installation.core.measures import ffhq_quad
-from installation.core.tracking import POLICIES, Scene, Track, TrackingRules, face_place, landmark_square
+from installation.core.track import Track
+from installation.core.tracking import POLICIES, Scene, TrackingRules
 from installation.devices.cropping import sample_square
 from installation.devices.landmarks import Detection, FaceFinder
 from installation.errors import ConfigError, EngineError, PhotographError

@@ -3,17 +3,8 @@
 import numpy as np
 import pytest
 
-from installation.core.tracking import (
-    POLICIES,
-    ROI_SCALE,
-    FaceTracker,
-    Reading,
-    TrackingRules,
-    face_place,
-    face_shape,
-    landmark_square,
-    shape_difference,
-)
+from installation.core.face_shape import ROI_SCALE, face_place, face_shape, landmark_square, shape_difference
+from installation.core.tracking import POLICIES, FaceTracker, Reading, TrackingRules
 
 WH = (1280, 720)
 STEP_S = 1 / 30
