@@ -13,7 +13,9 @@ from typing import Any
 
 from installation.errors import MirrorError
 from installation.runtime.lazy import call
-from installation.runtime.supervisor import tell_on_stderr
+
+WORDS_BYTES = 2048
+"""Room for a process' last words."""
 
 _PR_SET_PDEATHSIG = 1
 _NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true", "MESA_GLSL_CACHE_DISABLE": "true"}
@@ -23,7 +25,7 @@ killed: a show kept its window for 6 s and a curtain for 10 s after SIGKILL (Mes
 _CORE_FILTER = Path("/proc/self/coredump_filter")
 
 
-def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, Any], words: Any) -> None:
     """Run `"package.module:function"` as a process of the kiosk. An error for people is told in a sentence.
 
     Args:
@@ -31,6 +33,7 @@ def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, An
         parent: Process number of the supervisor.
         args: Its arguments.
         keywords: Its arguments by name.
+        words: Takes the sentence, a shared array of `WORDS_BYTES` characters; the supervisor tells it.
     """
     forbid_core_dumps()
     os.environ.update(_NO_SHADER_CACHE)
@@ -41,8 +44,11 @@ def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, An
     try:
         call(where, *args, **keywords)
     except MirrorError as error:
-        tell_on_stderr(str(error))
+        words.value = str(error).encode()[: WORDS_BYTES - 1]
         sys.exit(error.exit_code)
+    except Exception as error:  # a bug: what it says may hold anything, and stays in the traceback
+        words.value = f"a fault of the program, {type(error).__name__}".encode()
+        raise
 
 
 def forbid_core_dumps() -> None:

@@ -17,6 +17,7 @@ from installation.runtime.supervisor import tell_on_stderr
 
 _MAX_SUMMARY_BYTES = 4 << 20  # some thousand days
 _SAMPLE_S = 1.0
+_TELL_AGAIN_S = 600.0
 
 
 class Daybook:
@@ -34,6 +35,7 @@ class Daybook:
         self._ledger = DayLedger(local.date().isoformat())
         self._mode: Mode | None = None
         self._camera = ""
+        self._told: dict[str, tuple[str, float]] = {}
         self._visits_done = 0
         self._displayed = 0
         self._sampled_at = float("-inf")
@@ -43,10 +45,14 @@ class Daybook:
         tell_on_stderr(text)
         self.log.event(kind, text=text)
 
-    def failure(self, process: str, text: str) -> None:
-        """A process ended that should not have."""
+    def failure(self, now: float, process: str, text: str) -> None:
+        """A process ended that should not have. The same sentence again is told now and then, and logged always."""
         self._ledger.restarts[process] += 1
-        self.tell(text, f"failure-{process}")
+        self.log.event(f"failure-{process}", text=text)
+        last_text, told_at = self._told.get(process, ("", 0.0))
+        if text != last_text or now - told_at >= _TELL_AGAIN_S:
+            self._told[process] = text, now
+            tell_on_stderr(text)
 
     def new_show(self) -> None:
         """The show begins to count from nothing."""

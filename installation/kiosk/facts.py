@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,42 +21,62 @@ class CameraFacts:
     faces: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the kiosk itself stands.
+
+    Attributes:
+        wanted: What the plan asks for.
+        paused: Whether the camera is closed by hand.
+        drawing: Whether the show draws.
+        faults: What is wrong with the config or the machine, in sentences.
+        last_failure: Why the show ended last; empty if it has not failed.
+        rss_mb: Resident memory by process.
+        uptime_s: Seconds since the supervisor's start.
+        next_change: When the doors open or close next.
+        log_lost: Lines that could not be written.
+    """
+
+    wanted: Wanted
+    paused: bool
+    drawing: bool
+    faults: Sequence[str]
+    last_failure: str
+    rss_mb: Mapping[str, float]
+    uptime_s: float
+    next_change: str
+    log_lost: int
+
+
 def compose(
+    standing: Standing,
     *,
-    wanted: Wanted,
-    paused: bool,
-    drawing: bool,
     camera: CameraFacts | None,
     status: Mapping[str, Any],
     restarts: Mapping[str, int],
     pids: Mapping[str, int | None],
-    rss_mb: Mapping[str, float],
-    uptime_s: float,
-    next_change: str,
-    log_lost: int,
-    config_fault: str,
 ) -> dict[str, Any]:
     """Put it together. `ok`: the screen shows what it should, and a wanted camera is live."""
+    wanted, drawing = standing.wanted, standing.drawing
     camera_state = camera.state.name.lower() if camera is not None else "opening"
-    problems = []
-    if config_fault:
-        problems.append(config_fault)
+    problems = list(standing.faults)
+    why = f": {standing.last_failure}" if standing.last_failure and standing.last_failure not in standing.faults else ""
     if wanted.mode is Mode.SAFE:
-        problems.append("safe mode: the show failed too often; it is tried again from time to time")
+        problems.append(f"safe mode, the show is tried again from time to time{why}")
     elif not drawing:
-        problems.append("the show does not draw")
+        problems.append(f"the show does not draw{why}")
     if wanted.eye and camera_state != "live":
         problems.append(camera.message if camera is not None and camera.message else "the camera gives no picture")
     elif wanted.eye and camera is not None and camera.message:
         problems.append(camera.message)
-    if log_lost:
-        problems.append(f"{log_lost} log lines could not be written; is the disk full?")
+    if standing.log_lost:
+        problems.append(f"{standing.log_lost} log lines could not be written; is the disk full?")
     live = camera is not None and camera.state is SourceState.LIVE
-    ok = wanted.mode is not Mode.SAFE and drawing and (live or not wanted.eye)
+    ok = wanted.mode is not Mode.SAFE and drawing and (live or not wanted.eye) and not standing.faults
     return {
         "ok": ok,
         "mode": str(wanted.mode),
-        "paused": paused,
+        "paused": standing.paused,
         "drawing": drawing,
         "problems": problems,
         "camera": {
@@ -69,29 +89,25 @@ def compose(
         "show": {key: value for key, value in status.items() if key not in ("resume", "dwell_s")},
         "restarts": dict(restarts),
         "pids": dict(pids),
-        "rss_mb": {name: round(value, 1) for name, value in rss_mb.items()},
-        "uptime_s": round(uptime_s, 1),
-        "next_change": next_change,
-        "metrics": _metrics(ok, wanted, paused, drawing, camera, status, restarts, rss_mb, uptime_s),
+        "rss_mb": {name: round(value, 1) for name, value in standing.rss_mb.items()},
+        "uptime_s": round(standing.uptime_s, 1),
+        "next_change": standing.next_change,
+        "metrics": _metrics(ok, standing, camera, status, restarts),
     }
 
 
 def _metrics(
     ok: bool,
-    wanted: Wanted,
-    paused: bool,
-    drawing: bool,
+    standing: Standing,
     camera: CameraFacts | None,
     status: Mapping[str, Any],
     restarts: Mapping[str, int],
-    rss_mb: Mapping[str, float],
-    uptime_s: float,
 ) -> dict[str, float]:
     metrics: dict[str, float] = {
         "mirror_ok": ok,
-        "mirror_paused": paused,
-        "mirror_drawing": drawing,
-        "mirror_uptime_seconds": uptime_s,
+        "mirror_paused": standing.paused,
+        "mirror_drawing": standing.drawing,
+        "mirror_uptime_seconds": standing.uptime_s,
         "mirror_frames_captured_total": camera.captured if camera is not None else 0,
         "mirror_camera_fps": camera.fps if camera is not None else 0.0,
         "mirror_frames_displayed_total": status.get("displayed", 0),
@@ -99,7 +115,7 @@ def _metrics(
         "mirror_visits_total": status.get("visits", 0),
         "mirror_latency_milliseconds": status.get("latency_ms", 0.0),
     }
-    metrics |= {f"mirror_mode{{mode={mode}}}": mode is wanted.mode for mode in Mode}
+    metrics |= {f"mirror_mode{{mode={mode}}}": mode is standing.wanted.mode for mode in Mode}
     metrics |= {f"mirror_restarts_total{{process={name}}}": count for name, count in restarts.items()}
-    metrics |= {f"mirror_resident_megabytes{{process={name}}}": value for name, value in rss_mb.items()}
+    metrics |= {f"mirror_resident_megabytes{{process={name}}}": value for name, value in standing.rss_mb.items()}
     return metrics

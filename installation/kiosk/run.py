@@ -6,32 +6,29 @@ Nothing here waits for a process, a disk or a client.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from installation.app import CONFIG_FILE
-from installation.config import Config, load_config
 from installation.core.kiosk import KioskPlan, NightlyRestart, RestartBudget, Wanted
 from installation.display.screens import has_screen
-from installation.errors import ConfigError, DeviceError, DisplayError, MissingExtra
+from installation.errors import ConfigError, DisplayError, MissingExtra
 from installation.kiosk.body import forbid_core_dumps
 from installation.kiosk.commands import Command
 from installation.kiosk.company import Company, KioskOptions
 from installation.kiosk.config import restart_time
+from installation.kiosk.config_file import ConfigFile
 from installation.kiosk.curtain import Cover
 from installation.kiosk.daybook import Daybook
-from installation.kiosk.facts import compose
+from installation.kiosk.facts import Standing
+from installation.kiosk.herald import Herald
 from installation.kiosk.keepsake import sweep
 from installation.kiosk.state import read_state, require_acknowledgement, state_folder, write_state
 from installation.kiosk.ward import NOT_STARTED, Failure, Ward
 from installation.report import write_report
-from installation.runtime.health import HealthServer
 from installation.runtime.memory import MemoryWatch
 from installation.runtime.supervisor import stop_signals
-from installation.runtime.systemd import Notifier
 
 TICK_S = 0.05
 HEALTHY_S = 10.0
@@ -44,6 +41,7 @@ _FACTS_EVERY_S = 0.2
 _RESUME_EVERY_S = 2.0
 _SWEEP_EVERY_S = 30.0
 _PORT_EVERY_S = 60.0
+_NO_SCREEN = "no screen is named (DISPLAY, WAYLAND_DISPLAY): the show draws where nobody sees it"
 _PERMANENT = (ConfigError.exit_code, MissingExtra.exit_code, NOT_STARTED)
 _MEMORY_SETTLES_S = 60.0
 
@@ -67,28 +65,30 @@ class Kiosk:
 
     def __init__(self, options: KioskOptions) -> None:
         self._options = options
-        self._path = options.config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
-        self._config, self._fault, self._seen = self._load()
+        self._file = ConfigFile(options.config or (CONFIG_FILE if CONFIG_FILE.is_file() else None))
+        self._config = config = self._file.config
+        self._fault = self._file.fault
         if not self._fault:
-            require_acknowledgement(self._config)
-        config = self._config
+            require_acknowledgement(config)
         self._folder = state_folder(config.kiosk)
         self._hours = config.hours.table()
         self._book = Daybook(self._folder, config.health, self._local())
+        self._faults: tuple[str, ...] = (self._fault,) if self._fault else ()
         if self._fault:
             self._book.tell(f"safe mode, because the config is wrong:\n{self._fault}", "config")
         self._saved = read_state(self._folder / "resume.json")
         self._paused = bool(self._saved.get("paused", False))
         headless = options.headless or not has_screen()
+        if headless and not options.headless:
+            self._faults += (_NO_SCREEN,)
+            self._book.tell(_NO_SCREEN, "screen")
         resume = dict(self._saved.get("show", {}))
         self._company = Company(config, self._fault, options, headless=headless, resume=resume)
         budget = RestartBudget(config.kiosk.restarts, config.kiosk.restarts_window_s)
         self._plan = KioskPlan(budget, retry_s=config.kiosk.retry_s, healthy_s=HEALTHY_S)
         self._nightly = NightlyRestart(restart_time(config.kiosk), self._local())
         self._memory = MemoryWatch(_MEMORY_SETTLES_S)
-        self._notifier = Notifier()
-        self._health: HealthServer | None = None
-        self._facts: dict[str, Any] = {"ok": False, "mode": "starting", "metrics": {}}
+        self._herald = Herald(config.health, self._book)
         self._rss: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._began = time.monotonic()
@@ -99,7 +99,7 @@ class Kiosk:
         self._next_change = ""
         self._film_missing = False
         self._renew_curtain = False
-        self._ready = self._stop = self._leave_at_once = False
+        self._stop = self._leave_at_once = False
         self.start_afresh = False
         """Set when the config was mended: make a new kiosk."""
 
@@ -111,7 +111,7 @@ class Kiosk:
                 while not self._stop:
                     self._tick(time.monotonic())
                     time.sleep(TICK_S)
-                self._notifier.stopping()
+                self._herald.stopping()
                 self._end_all()
         finally:
             self._close()
@@ -152,7 +152,9 @@ class Kiosk:
             self._obey(now, command, drawing)
         if self._every("facts", now, _FACTS_EVERY_S):
             self._publish(now, wanted, drawing)
-        self._feed(now, wanted, drawing)
+        shown = drawing or (wanted.curtain and company.is_covered(now))
+        if shown and self._every("watchdog", now, 1.0):
+            self._herald.feed()
         seconds = self._options.seconds
         if seconds is not None and self._first_drawn is not None and now - self._first_drawn >= seconds:
             self._stop = True
@@ -170,14 +172,15 @@ class Kiosk:
         self._memory.sample(now, [pid for pid in self._company.pids().values() if pid is not None])
         film = self._company.film_file()
         self._film_missing = film is not None and not film.is_file()
-        if self._fault:
-            self._look_for_config()
+        if self._file.mended():
+            self._book.tell("the config is mended; starting afresh", "config")
+            self.start_afresh = self._stop = True
         if self._every("resume", now, _RESUME_EVERY_S):
             self._save_resume()
         if self._config.keepsake.enabled and self._every("sweep", now, _SWEEP_EVERY_S):
             self._sweep()
-        if self._health is None and self._config.health.enabled and self._every("port", now, _PORT_EVERY_S):
-            self._open_health()
+        if self._every("port", now, _PORT_EVERY_S):
+            self._herald.listen()
         if self._every("hours", now, 60.0):
             change = self._hours.next_change(datetime.now(UTC))
             self._next_change = change.astimezone(self._hours.zone).isoformat(timespec="minutes") if change else ""
@@ -186,7 +189,7 @@ class Kiosk:
         company = self._company
         if ward is company.film and failure.code == 0:
             return  # it is made
-        self._book.failure(ward.name, failure.text)
+        self._book.failure(now, ward.name, failure.text)
         if ward is not company.show:
             return
         drew_for = 0.0 if self._drawn_since is None else now - self._drawn_since
@@ -209,36 +212,18 @@ class Kiosk:
             self._company.send(command)
 
     def _publish(self, now: float, wanted: Wanted, drawing: bool) -> None:
-        company = self._company
-        self._facts = compose(
+        standing = Standing(
             wanted=wanted,
             paused=self._paused,
             drawing=drawing,
-            camera=company.camera(),
-            status=company.status,
-            restarts={ward.name: ward.restarts for ward in company.wards},
-            pids=company.pids(),
+            faults=self._faults,
+            last_failure=self._company.show.last_failure,
             rss_mb=self._rss,
             uptime_s=now - self._began,
             next_change=self._next_change,
             log_lost=self._book.log.lost,
-            config_fault=self._fault,
         )
-        company.board.write({key: value for key, value in self._facts.items() if key != "metrics"})
-        camera = self._facts["camera"]["state"]
-        self._book.follow(now, self._local(), wanted.mode, camera, company.status if drawing else {})
-        problems = "; ".join(self._facts["problems"])
-        self._notifier.status(f"{wanted.mode}, camera {camera}; {problems or 'all is well'}")
-
-    def _feed(self, now: float, wanted: Wanted, drawing: bool) -> None:
-        """Tell systemd that the screen shows something: pictures of the show, or the curtain in its place."""
-        if not (drawing or (wanted.curtain and self._company.is_covered(now))):
-            return
-        if not self._ready:
-            self._ready = True
-            self._notifier.ready()
-        if self._every("watchdog", now, 1.0):
-            self._notifier.alive()
+        self._herald.publish(now, self._local(), self._company, standing)
 
     def _restart_everything(self, now: float) -> None:
         self._book.tell("nightly restart", "nightly")
@@ -255,25 +240,6 @@ class Kiosk:
     def _local(self) -> datetime:
         return datetime.now(self._hours.zone)
 
-    def _load(self) -> tuple[Config, str, int]:
-        """The config, or the defaults and what is wrong; and when the file was written."""
-        seen = 0
-        with contextlib.suppress(OSError):  # `load_config` tells it better
-            seen = self._path.stat().st_mtime_ns if self._path is not None else 0
-        try:
-            return load_config(self._path), "", seen
-        except ConfigError as error:
-            return Config(), str(error), seen
-
-    def _look_for_config(self) -> None:
-        """After a bad config: begin afresh as soon as the file is mended."""
-        with contextlib.suppress(OSError):  # between two saves of an editor
-            if self._path is not None and self._path.stat().st_mtime_ns != self._seen:
-                _, fault, self._seen = self._load()
-                if not fault:
-                    self._book.tell("the config is mended; starting afresh", "config")
-                    self.start_afresh = self._stop = True
-
     def _save_resume(self) -> None:
         state = {"show": self._company.resume, "paused": self._paused}
         if state != self._saved and write_state(self._folder / "resume.json", state):
@@ -285,15 +251,6 @@ class Kiosk:
             self._book.log.event("keepsakes", deleted=deleted)
         if stuck:
             self._book.tell(f"{len(stuck)} pictures are due and cannot be deleted: {stuck[0]}", "keepsakes-stuck")
-
-    def _open_health(self) -> None:
-        health = self._config.health
-        try:
-            self._health = HealthServer(health.host, health.port, lambda: self._facts)
-        except DeviceError as error:
-            self._book.tell(str(error), "health-port")
-        else:
-            self._book.tell(f"health: http://{health.host}:{self._health.port}/healthz", "health-port")
 
     def _on_signal(self) -> None:
         self._leave_at_once, self._stop = self._stop, True
@@ -315,11 +272,14 @@ class Kiosk:
         self._book.close_day(self._local())
         if self._options.report is not None:
             restarts = {ward.name: ward.restarts for ward in company.wards}
-            figures = {**company.report, "rss_mb": self._memory.summary(), "restarts": restarts, "facts": self._facts}
+            figures = {
+                **company.report,
+                "rss_mb": self._memory.summary(),
+                "restarts": restarts,
+                "facts": self._herald.facts,
+            }
             write_report(self._options.report, figures)
-        if self._health is not None:
-            self._health.close()
+        self._herald.close()
         company.close()
         self._book.log.event("stop")
         self._book.log.close()
-        self._notifier.close()

@@ -82,6 +82,9 @@ class Ward:
     ) -> None:
         self.name = name
         self.restarts = 0
+        self.last_failure = ""
+        """The last failure's cause, in the process' own words where it had any."""
+        self._words = context.RawArray("c", body.WORDS_BYTES)
         self._context = context
         self._launch = launch
         self._pulses = pulses
@@ -147,10 +150,11 @@ class Ward:
         except MirrorError as error:
             self._watch.started(now)
             self._count(now)
+            self.last_failure = str(error)
             return Failure(NOT_STARTED, f"{self.name} cannot be started: {error}")
-        self._process = self._context.Process(
-            target=body.main, args=(launch.where, os.getpid(), launch.args, launch.keywords), name=f"mirror-{self.name}"
-        )
+        self._words.value = b""
+        arguments = (launch.where, os.getpid(), launch.args, launch.keywords, self._words)
+        self._process = self._context.Process(target=body.main, args=arguments, name=f"mirror-{self.name}")
         self._process.start()
         self._watch.started(now)
         return None
@@ -162,10 +166,13 @@ class Ward:
         self._process = None
         if self._asked:
             self._watch = Watch(self._backoff)
+            self.last_failure = ""
             return None
         self._count(now)
+        words = self._words.value.decode("utf-8", "replace")
+        self.last_failure = self._stall or words or f"it ended with code {code}"
         why = f"{self._stall}; it was ended" if self._stall else f"ended with code {code}"
-        return Failure(code, f"{self.name} {why}; starting it again")
+        return Failure(code, f"{self.name} {why}{f' ({words})' if words else ''}; starting it again")
 
     def _count(self, now: float) -> None:
         self._watch.decide(now, False, None)  # sets the wait before the next start

@@ -24,7 +24,7 @@ LIMIT_S = 90.0
 class Kiosk:
     """A kiosk in a process of its own."""
 
-    def __init__(self, folder, text="", *options, acknowledged=True, environment=None) -> None:
+    def __init__(self, folder, text="", *options, acknowledged=True, environment=None, headless=True) -> None:
         self.config = folder / "config.toml"
         head = f'[kiosk]\nstate_folder = "{folder}/state"\n[health]\nport = 0\n[osc]\nenabled = false\n'
         self.config.write_text(head + text)
@@ -37,7 +37,7 @@ class Kiosk:
             "-m",
             "installation.cli",
             "kiosk",
-            "--headless",
+            *(["--headless"] if headless else []),
             "--config",
             str(self.config),
             *options,
@@ -102,7 +102,17 @@ def test_a_missing_pack_is_safe_mode_at_once_and_says_so(start):
     facts = kiosk.until(lambda facts: facts.get("mode") == "safe" and facts["pids"]["eye"] is None)
     assert (facts["ok"], facts["pids"]["show"]) == (False, None)
     assert "there is no model pack 'nowhere'" in kiosk.said()
+    assert "there is no model pack 'nowhere'" in "".join(facts["problems"])
     assert kiosk.said().count("no model pack") == 1, "no crash loop"
+    assert kiosk.end() == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there always is a screen")
+def test_a_machine_without_a_screen_is_told_and_not_well(start):
+    kiosk = start("", "--pack", "nowhere", headless=False, environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    facts = kiosk.until(lambda facts: facts.get("mode") == "safe")
+    assert facts["problems"][0].startswith("no screen is named")
+    assert "no screen is named" in kiosk.said()
     assert kiosk.end() == 0
 
 

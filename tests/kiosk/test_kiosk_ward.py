@@ -114,6 +114,20 @@ def test_what_cannot_be_started_is_a_failure_with_its_sentence():
     assert ward.tend(0.1, True) is not None
 
 
+def test_the_last_words_of_a_process_are_told():
+    missing = "/nowhere/model-pack"
+    launches = iter(
+        [Launch("engines.runtime.manifest:read_manifest", (Path(missing),)), Launch(HERE, ("time:nothing",))]
+    )
+    ward = Ward(CONTEXT, "show", lambda: next(launches), backoff=QUICK)
+    (failure,) = until(ward, lambda: ward.restarts == 1)
+    assert failure.code == EngineError.exit_code
+    assert missing in failure.text
+    assert missing in ward.last_failure
+    until(ward, lambda: ward.restarts == 2)
+    assert ward.last_failure == "a fault of the program, AttributeError", "what a bug says may hold anything"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel")
 def test_processes_end_with_their_supervisor_and_leave_no_core_dump(tmp_path):
     script = tmp_path / "supervisor.py"
