@@ -107,6 +107,7 @@ def check_pack(config: Config, name: str | None) -> str:
 
 def check_display(config: Config) -> str:
     """A window on the chosen monitor (or EGL), and every shader."""
+    from installation.display.further_windows import FurtherWindows
     from installation.display.renderer import Renderer
     from installation.display.screens import has_screen
     from installation.display.window import open_window
@@ -116,7 +117,10 @@ def check_display(config: Config) -> str:
         renderer = Renderer(window.ctx, config.display, config.captions)
         renderer.rehearse()
         renderer.release()
-        return f"{window.name}, {window.size_px[0]}x{window.size_px[1]}"
+        further = FurtherWindows(window, config.display, config.captions)
+        names = (window.name, *further.names)
+        further.close()
+        return f"{'; '.join(names)}, {window.size_px[0]}x{window.size_px[1]}"
     finally:
         window.close()
 

@@ -80,6 +80,7 @@ class Inference:
         self._morphed: Latent = np.zeros(shape, np.float32)
         self._each: Latent = np.zeros((len(series.target_names), *shape), np.float32)
         self._ladder: Latent = np.zeros((len(LADDER), *shape), np.float32)
+        self._all: Latent = np.zeros((1 + max(len(LADDER), len(series.target_names)), *shape), np.float32)
         self._shown: NDArray[np.float32] = np.zeros((3, size, size), np.float32)
         self._inputs: dict[int, Latent] = {}
         self._images: dict[int, list[NDArray[np.float32]]] = {}
@@ -135,7 +136,8 @@ class Inference:
         if snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
         shown_face = self._face_id if presence > 0.0 else 0
-        picture = Picture(images, self._captured_at, self._frame_id, shown_face, ended)
+        single = wish.single and len(images) > 1
+        picture = Picture(images, self._captured_at, self._frame_id, shown_face, ended, single)
         return Reflection(picture, camera, wish, played_at)
 
     def forget(self, *, resting: bool = False) -> None:
@@ -154,7 +156,7 @@ class Inference:
         if not self._face_id:
             return
         self._wipe_in = 2 * _PICTURES
-        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._shown):
+        for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._all, self._shown):
             latent[:] = 0.0
         for tensor in self._encoder_in.values():
             tensor[:] = 0.0
@@ -183,6 +185,10 @@ class Inference:
         else:
             self._morph.apply(self._visitor, snapshot, now=now, out=self._morphed)
             latents = self._morphed[None]
+        if wish.single and (wish.series or wish.ladder):
+            several, latents = latents, self._all[: 1 + len(latents)]
+            latents[1:] = several
+            self._morph.apply(self._visitor, snapshot, now=now, out=latents[0])
         if presence < 1.0:  # an ordinary interpolation in W+
             latents -= attract
             latents *= np.float32(presence * presence * (3.0 - 2.0 * presence))

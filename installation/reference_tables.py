@@ -5,8 +5,9 @@ The tables are made from the models that check `config.toml`, so they cannot say
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -29,11 +30,23 @@ def config_page() -> str:
         section: Any = field.annotation
         doc = (section.__doc__ or "").strip().splitlines()[0].removeprefix(f"[{name}]: ")
         lines += [f"## [{name}]", "", doc[:1].upper() + doc[1:], ""]
-        lines += ["| key | default | range | what it does |", "| --- | --- | --- | --- |"]
-        for key, inner in section.model_fields.items():
-            lines.append(f"| `{key}` | {_default(inner)} | {_range(inner)} | {_cell(inner.description or '')} |")
-        lines.append("")
+        lines += [*_table(section), ""]
+        for row in _rows(section):
+            lines += [f"### {(row.__doc__ or '').strip().splitlines()[0]}", "", *_table(row), ""]
     return "\n".join(lines)
+
+
+def _table(section: Any) -> list[str]:
+    lines = ["| key | default | range | what it does |", "| --- | --- | --- | --- |"]
+    for key, field in section.model_fields.items():
+        lines.append(f"| `{key}` | {_default(field)} | {_range(field)} | {_cell(field.description or '')} |")
+    return lines
+
+
+def _rows(section: Any) -> list[Any]:
+    """Models of which a section holds a list, such as [[display.windows]]; those that name themselves so."""
+    kinds = [kind for field in section.model_fields.values() for kind in get_args(field.annotation)]
+    return [kind for kind in kinds if (getattr(kind, "__doc__", None) or "").startswith("[[")]
 
 
 def main() -> None:
@@ -43,9 +56,15 @@ def main() -> None:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
     value = field.get_default(call_default_factory=True)
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         value = list(value)
+    if isinstance(value, Enum):
+        value = value.value
     text = (
         str(value).lower()
         if isinstance(value, bool)

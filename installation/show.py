@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from installation.core.pacing import Pacer
 from installation.core.types import FaceMeasures
 from installation.core.visit import Stage, Visit, VisitState
 from installation.devices.eye_record import read_measures
+from installation.display.further_windows import FurtherWindows
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS, OverlayData, Picture, Scene
 from installation.display.window import KEYS_HELP, Window
@@ -71,6 +72,7 @@ class Show:
         figures: ShowFigures,
         targets: Mapping[str, str],
         film: Film,
+        further: FurtherWindows,
         *,
         tell: Callable[[str], None] = lambda text: None,
         steward: Steward | None = None,
@@ -91,6 +93,7 @@ class Show:
         self._figures = figures
         self._played_at: float | None = None
         self._film = film
+        self._further = further
         self._tell = tell
         self._steward = steward
         self._on_stage = on_stage
@@ -156,11 +159,14 @@ class Show:
         self._play_visit(visit, faces, now)
         snapshot = self._instrument.tick(now)
         view = str(snapshot["/mirror/view"])
+        views = {view, *(own or view for own in self._further.views)}
+        several = views & {"series", "strip"}
         wish = Wish(
             visit.presence,
-            series=view == "series" and len(self._targets) > 1,
-            ladder=view == "strip",
-            camera=view in ("mirror", "split"),
+            series="series" in several and len(self._targets) > 1,
+            ladder="strip" in several,
+            single=bool(several) and views != several,
+            camera=bool(views & {"mirror", "split"}),
             forget=visit.stage is Stage.NOBODY,
             look=orders.followed or visit.stage is not Stage.NOBODY,
             idle=orders.idle,
@@ -173,8 +179,6 @@ class Show:
             view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
             blend=self._blend(now),
-            captions=self._words(visit),
-            caption_alpha=self._caption_alpha(visit) * float(snapshot["/mirror/caption"]),
             notice=orders.words,
             notice_alpha=orders.words_alpha,
             fade=1.0 - (1.0 - self._black) * orders.light,
@@ -184,12 +188,17 @@ class Show:
             uniforms=snapshot.uniforms(),
             overlay=self._overlay_data(faces, visit) if self._overlay or self._grid else None,
         )
+        words = float(snapshot["/mirror/caption"])
         if self._newest is not None:
+            self._further.reveal()
             self._window.reveal()  # with the first picture: what was on the screen before us stays as long
         began = self._clock()
-        self._renderer.draw(scene, self._window.size_px)
+        self._renderer.draw(self._captioned(scene, visit, words), self._window.size_px)
         if self._window.framebuffer is not None:
             self._renderer.present(self._window.framebuffer)
+        self._further.draw(
+            lambda own: self._captioned(replace(scene, view=own or scene.view, overlay=None), visit, words)
+        )
         drawn = self._clock()
         if self._newest is not None:  # a film begins with the curtain
             self._film.take(now)
@@ -254,13 +263,16 @@ class Show:
         several = picture.images.shape[0] > 1
         self._series_shown, self._ladder_shown = several and reflection.wish.series, several and reflection.wish.ladder
         self._renderer.show_pictures(picture)
+        self._further.show_pictures(picture)
         self._show_camera(reflection)
         self._figures.stages.add("upload", self._clock() - began)
 
     def _show_camera(self, reflection: Reflection) -> None:
         camera = reflection.camera
         if camera is not None:
-            self._renderer.show_camera(camera.pixels, camera.size_wh, camera.landmarks, camera.quad)
+            taken = (camera.pixels, camera.size_wh, camera.landmarks, camera.quad)
+            self._renderer.show_camera(*taken)
+            self._further.show_camera(*taken)
 
     def _blend(self, now: float) -> float:
         """How far the newest picture has come; at once where the networks keep up with the screen."""
@@ -276,21 +288,18 @@ class Show:
         """The target of this moment, or "" where the pack has none."""
         return self._targets[visit.target % len(self._targets)] if self._targets else ""
 
-    def _words(self, visit: VisitState) -> tuple[str, ...]:
-        """Captions of what is shown: the series' words, the ladder's bands before the whole word, or the one word."""
+    def _captioned(self, scene: Scene, visit: VisitState, alpha: float) -> Scene:
+        """Give a scene its words: the series', the ladder's bands and the word, or the word as far as the morph is."""
         if not self._targets:
-            return ()
-        if self._series_shown:
-            return tuple(self._captions.get(name, name) for name in self._targets[:SERIES])
-        name = self._current(visit)
-        word = self._captions.get(name, name)
-        return ("", *BAND_NAMES, word) if self._ladder_shown else (word,)
-
-    def _caption_alpha(self, visit: VisitState) -> float:
-        if self._series_shown:
-            return visit.presence
+            return scene
+        alpha *= visit.presence
+        if scene.view == "series" and self._series_shown:
+            words = tuple(self._captions.get(name, name) for name in self._targets[:SERIES])
+            return replace(scene, captions=words, caption_alpha=alpha)
+        word = self._captions.get(self._current(visit), self._current(visit))
+        words = ("", *BAND_NAMES, word) if scene.view == "strip" and self._ladder_shown else (word,)
         x = float(np.clip((visit.amount - 0.15) / 0.6, 0.0, 1.0))
-        return visit.presence * x * x * (3.0 - 2.0 * x)
+        return replace(scene, captions=words, caption_alpha=alpha * x * x * (3.0 - 2.0 * x))
 
     def _count(self, swapped: float) -> None:
         figures = self._figures
@@ -325,9 +334,8 @@ class Show:
 
     def _handle_keys(self, now: float) -> None:
         snapshot = self._instrument.snapshot
-        for event in self._window.poll():
-            if self._renderer.handle(event):
-                continue  # the corner-pin editor's
+        keys = [event for event in self._window.poll() if not self._renderer.handle(event)]
+        for event in (*keys, *self._further.poll()):
             if event == "quit":
                 self._quit = self._steward is None  # a kiosk is not left by a key
             elif event == "view":
@@ -356,10 +364,12 @@ class Show:
             "face": str(faces.face_id) if faces.followed else "nobody",
             "visits": str(visit.visits),
         }
+        if self._thread.preparing:
+            values["engines"] = self._thread.preparing
         if self._targets:
             values["target"] = self._current(visit)
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()
-        notice = "\n".join(line for line in (self._notice, *self._renderer.notices) if line)
+        notice = "\n".join(line for line in (self._notice, *self._renderer.notices, *self._further.notices) if line)
         return OverlayData(stages, values, KEYS_HELP, notice, self._meters(now), self._grid)

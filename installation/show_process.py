@@ -23,6 +23,7 @@ from installation.core.instrument import Instrument
 from installation.core.morph import Morph
 from installation.devices.eye_record import newest_picture
 from installation.devices.performance import Performance, PerformanceConfig
+from installation.display.further_windows import FurtherWindows
 from installation.display.looks import look_controls, look_names
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS
@@ -81,6 +82,8 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
         stack.callback(window.close)
         renderer = Renderer(window.ctx, config.display, config.captions)
         stack.callback(renderer.release)
+        further = FurtherWindows(window, config.display, config.captions)
+        stack.callback(further.close)
         performance = _performance(task, instrument, eye)
         stack.callback(performance.stop)
         film = _film(task, window, renderer)
@@ -99,6 +102,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
             figures,
             targets,
             film,
+            further,
             tell=tell_on_stderr,
             steward=steward,
             overlay=options.overlay,

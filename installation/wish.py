@@ -18,6 +18,7 @@ class Wish:
         presence: 0 the attract walk alone, 1 the visitor alone.
         series: Whether the targets of the series are drawn side by side instead of the one morph.
         ladder: Whether the rungs of the style-mix ladder are drawn side by side instead of the one morph.
+        single: Whether the one morph is wanted too, before those: another window shows it.
         camera: Whether the camera picture of the same frame is wanted too.
         forget: The visit is over: wipe what is known of the visitor.
         look: Whether the eye's records may be looked at; not before the visitor has been told.
@@ -27,6 +28,7 @@ class Wish:
     presence: float = 0.0
     series: bool = False
     ladder: bool = False
+    single: bool = False
     camera: bool = False
     forget: bool = True
     look: bool = True

@@ -68,7 +68,7 @@ class Composition:
         """
         if view in ("series", "strip"):
             gap = 0.6 * letters if view == "series" else 0.0
-            return panels(area.inset(gap), max(1, self._reflection.count), room, gap)
+            return panels(area.inset(gap), max(1, self._reflection.count - self._reflection.first_beside), room, gap)
         if view == "split":
             return pair(area, room)
         if view == "ghosts":
@@ -148,8 +148,9 @@ class Composition:
         if view == "split":
             self.camera.draw_crop(target, tiles[0].rect, 1.0 - light * scene.presence)
             tiles = tiles[1:]
+        first = self._reflection.first_beside if view in ("series", "strip") else 0
         self._tiles.draw(
-            target, tiles, shown, pictures=tuple(min(i, count - 1) for i in range(len(tiles))), count=count,
+            target, tiles, shown, pictures=tuple(min(first + i, count - 1) for i in range(len(tiles))), count=count,
             fade=1.0 - light, seed=seed, plain=plain, add=view == "mirror",
         )  # fmt: skip
 

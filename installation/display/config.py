@@ -11,6 +11,36 @@ from installation.runtime.section import Section
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Corner = tuple[Annotated[float, Field(ge=-1.0, le=2.0)], Annotated[float, Field(ge=-1.0, le=2.0)]]
+Corners = tuple[Corner, Corner, Corner, Corner]
+SoftEdges = tuple[Unit, Unit, Unit, Unit]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+Size = tuple[Pixels, Pixels]
+Rotation = Literal[0, 90, 180, 270]
+Margin = Annotated[float, Field(ge=0.0, le=0.4)]
+
+SQUARE: Corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+NO_EDGES: SoftEdges = (0.0, 0.0, 0.0, 0.0)
+
+
+class FurtherWindow(Section):
+    """[[display.windows]]: one more window of the same show, on a monitor of its own.
+
+    What is not asked here (looks, mask, fit, grain ...) is as in [display].
+    """
+
+    monitor: str | int = Field(
+        description="Monitor by its plug, maker, model or serial number (a part is enough), or by number from 0. While "
+        "it is not connected the window waits for it.",
+    )
+    fullscreen: bool = Field(True, description="Whether to cover the whole monitor.")
+    size: Size = Field((1280, 720), description="Width and height in pixels where it is not fullscreen.")
+    view: View | Literal[""] = Field("", description="View of this window at all times; empty follows the show's.")
+    rotation: Rotation = Field(0, description="How far the screen is turned clockwise on the wall, in degrees.")
+    mirrored: bool = Field(True, description="Whether left and right are swapped as in a mirror; words never are.")
+    margin: Margin = Field(0.0, description="Safe margin that stays black, as a part of the shorter side.")
+    corners: Corners = Field(SQUARE, description="Corner pin, as in [display].")
+    soft_edges: SoftEdges = Field(NO_EDGES, description="Soft edges: left, right, top, bottom, in parts of the screen.")
+    surface_file: str = Field("", description="File (.toml) in which the corner-pin editor keeps the corners.")
 
 
 class DisplayConfig(Section):
@@ -18,10 +48,11 @@ class DisplayConfig(Section):
 
     monitor: str | int = Field(
         "",
-        description="Monitor by name (a part of it is enough) or by number from 0; empty is the primary one.",
+        description="Monitor by its plug, maker, model or serial number (a part is enough), or by number from 0; empty "
+        "is the primary one.",
     )
     fullscreen: bool = Field(False, description="Whether to cover the whole monitor.")
-    size: tuple[Annotated[int, Field(ge=1, le=16384)], Annotated[int, Field(ge=1, le=16384)]] = Field(
+    size: Size = Field(
         (1280, 720),
         description="Width and height in pixels of the window, or of the picture when there is no screen.",
     )
@@ -29,9 +60,7 @@ class DisplayConfig(Section):
         30.0, ge=1.0, le=240.0, description="Pictures per second where no screen tells its rate, in hertz."
     )
     vsync: bool = Field(True, description="Whether to wait for the screen's refresh; without it the picture tears.")
-    rotation: Literal[0, 90, 180, 270] = Field(
-        0, description="How far the screen is turned clockwise on the wall, in degrees."
-    )
+    rotation: Rotation = Field(0, description="How far the screen is turned clockwise on the wall, in degrees.")
     mirrored: bool = Field(True, description="Whether left and right are swapped as in a mirror; words never are.")
     view: View = Field("portrait", description="View at the start: portrait, mirror, split, series, strip or ghosts.")
     look: str = Field("plain", description="Look at the start: a file of the looks folder, without .toml.")
@@ -43,8 +72,8 @@ class DisplayConfig(Section):
         "contain",
         description="How a square picture meets the screen: contain shows all of it on black, cover fills and crops.",
     )
-    margin: float = Field(
-        0.0, ge=0.0, le=0.4, description="Safe margin on every side that stays black, as a part of the shorter side."
+    margin: Margin = Field(
+        0.0, description="Safe margin on every side that stays black, as a part of the shorter side."
     )
     view_fade_s: float = Field(0.7, ge=0.0, le=10.0, description="Cross-fade between views and looks, in seconds.")
     sharpness: Unit = Field(
@@ -68,13 +97,13 @@ class DisplayConfig(Section):
         0.85,
         description="How much the pasted face takes the colour and light around it: 0 none, 1 all, without a unit.",
     )
-    corners: tuple[Corner, Corner, Corner, Corner] = Field(
-        ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
+    corners: Corners = Field(
+        SQUARE,
         description="Corner pin: where the picture's top-left, top-right, bottom-right and bottom-left corners lie on "
         "the screen, in parts of its width and height from the top-left.",
     )
-    soft_edges: tuple[Unit, Unit, Unit, Unit] = Field(
-        (0.0, 0.0, 0.0, 0.0),
+    soft_edges: SoftEdges = Field(
+        NO_EDGES,
         description="Soft edges for overlapping projectors: left, right, top and bottom, in parts of width and height.",
     )
     surface_file: str = Field(
@@ -85,6 +114,14 @@ class DisplayConfig(Section):
     )
     snapshot_folder: str = Field("out/snapshots", description="Folder for saved pictures.")
     hot_reload: bool = Field(False, description="Whether edited shaders and looks are loaded while the show runs.")
+    windows: tuple[FurtherWindow, ...] = Field(
+        (), max_length=7, description="Further windows of the same show, each a [[display.windows]]."
+    )
+
+    def further(self, window: FurtherWindow) -> DisplayConfig:
+        """The settings of one further window: its own, and for the rest these."""
+        own = {name: getattr(window, name) for name in FurtherWindow.model_fields if name != "view"}
+        return self.model_copy(update={**own, "view": window.view or self.view, "windows": ()})
 
 
 class CaptionConfig(Section):

@@ -11,7 +11,7 @@ import moderngl
 
 from installation.core.pacing import RefreshWatch
 from installation.display.config import DisplayConfig
-from installation.display.monitors import address_of, choose_monitor, monitor_names, text_of
+from installation.display.monitors import Place, choose_monitor, monitor_names, place_of, text_of
 from installation.display.window import TITLE, Event, collect
 from installation.errors import DisplayError
 
@@ -21,16 +21,25 @@ _LOG = logging.getLogger(__name__)
 
 
 class GlfwWindow:
-    """A window on a monitor. Survives the monitor's unplugging and comes back to it."""
+    """A window on a monitor. Survives the monitor's unplugging and comes back to it.
 
-    def __init__(self, config: DisplayConfig, *, hidden: bool = False) -> None:
+    Args:
+        config: Monitor, size, fullscreen, vsync.
+        hidden: Whether it appears only with `reveal`.
+        beside: The show's first window, if this is a further one. A further window does not wait for its screen, stays
+            hidden while its monitor is not connected, and is closed before the first.
+    """
+
+    def __init__(self, config: DisplayConfig, *, hidden: bool = False, beside: GlfwWindow | None = None) -> None:
         self._config = config
+        self._beside = beside
         self._events: list[Event] = []
         self._closed = False
         self._look_again_at = 0.0
         self._hidden = hidden
+        self._placed: Place | None = None
         errors = _GlfwErrors()
-        if not glfw.init():
+        if beside is None and not glfw.init():
             raise DisplayError(
                 f"no screen can be reached ({errors.text}); set DISPLAY or WAYLAND_DISPLAY, or use --headless"
             )
@@ -39,35 +48,47 @@ class GlfwWindow:
             glfw.OPENGL_PROFILE: glfw.OPENGL_CORE_PROFILE, glfw.OPENGL_FORWARD_COMPAT: True,
             glfw.DEPTH_BITS: 0, glfw.STENCIL_BITS: 0, glfw.ALPHA_BITS: 0,
             glfw.AUTO_ICONIFY: False,  # a kiosk stays up when a dialog takes the focus
-            glfw.VISIBLE: not hidden,
+            glfw.VISIBLE: not hidden and beside is None,
         }  # fmt: skip
         for hint, value in hints.items():
             glfw.window_hint(hint, value)
         self._handle = glfw.create_window(*config.size, TITLE, None, None)
         if not self._handle:
-            glfw.terminate()
+            if beside is None:
+                glfw.terminate()
             raise DisplayError(f"no window with OpenGL 3.3 ({errors.text}); update the graphics driver")
-        glfw.make_context_current(self._handle)
+        self.make_current()
         self.ctx = moderngl.create_context(require=330)
         self.ctx.gc_mode = "context_gc"
         self._screen = self.ctx.detect_framebuffer()
-        glfw.swap_interval(1 if config.vsync else 0)
         glfw.set_input_mode(self._handle, glfw.CURSOR, glfw.CURSOR_HIDDEN)
         glfw.set_key_callback(self._handle, self._on_key)
         self._windowed = (*glfw.get_window_pos(self._handle), *config.size) if _can_place() else (0, 0, *config.size)
         self._wants_fullscreen = config.fullscreen
         self._hz = config.hz
         self._monitor = self._find_monitor()
-        if self._monitor is None:
-            names = ", ".join(f"{index} {name!r}" for index, name in enumerate(monitor_names(glfw))) or "none at all"
+        names = monitor_names(glfw)
+        if self._monitor is None and beside is None:
+            connected = ", ".join(f"{index} {name!r}" for index, name in enumerate(names)) or "none at all"
             self.close()
-            raise DisplayError(f"[display] monitor = {config.monitor!r}: not connected; connected are {names}")
-        self._place()
-        self._refresh = RefreshWatch(self.hz) if config.vsync else None
-        self.name = f"{text_of(glfw.get_monitor_name(self._monitor))}, {self.ctx.info['GL_RENDERER']}"
+            raise DisplayError(f"[display] monitor = {config.monitor!r}: not connected; connected are {connected}")
+        if not hidden:
+            self._show()
+        self._refresh = RefreshWatch(self.hz) if config.vsync and beside is None else None
+        on = "no monitor yet" if self._monitor is None else names[choose_monitor(config.monitor, names) or 0]
+        self.name = f"{on}, {self.ctx.info['GL_RENDERER']}"
 
     @property
-    def framebuffer(self) -> moderngl.Framebuffer | None:
+    def is_shown(self) -> bool:
+        """Whether there is anything to draw for: neither hidden nor without its monitor."""
+        return not self._hidden and (self._beside is None or self._monitor is not None)
+
+    def make_current(self) -> None:
+        """Let what is drawn from now on go to this window."""
+        glfw.make_context_current(self._handle)
+
+    @property
+    def framebuffer(self) -> moderngl.Framebuffer:
         """The window's own. Its viewport is the whole window as it is now; moderngl's `size` is that of the start."""
         self._screen.viewport = (0, 0, *self.size_px)
         return self._screen
@@ -93,8 +114,9 @@ class GlfwWindow:
         return self._closed or bool(glfw.window_should_close(self._handle))
 
     def poll(self) -> list[Event]:
-        """Handle the system's events; also follows the monitor when it was unplugged or came back."""
-        glfw.poll_events()
+        """Handle the system's events; also follows the monitor when it was unplugged, came back or changed."""
+        if self._beside is None:
+            glfw.poll_events()  # for all windows
         now = time.monotonic()
         if now >= self._look_again_at:
             self._look_again_at = now + 1.0
@@ -107,30 +129,33 @@ class GlfwWindow:
 
     def swap(self) -> None:
         """Show the picture, then drop GL objects that Python no longer knows."""
-        if self._hidden:
-            time.sleep(_HIDDEN_S)  # under Wayland a hidden window would wait for ever
-        else:
+        if self.is_shown:
             glfw.swap_buffers(self._handle)
             if self._refresh is not None:
                 time.sleep(self._refresh.wait_s(time.monotonic()))
+        elif self._beside is None:
+            time.sleep(_HIDDEN_S)  # under Wayland a hidden window would wait for ever
         collect(self.ctx)
 
     def reveal(self) -> None:
         """Let a window that was opened hidden appear, where it belongs."""
         if self._hidden:
             self._hidden = False
-            glfw.show_window(self._handle)
-            self._place()
+            self._show()
 
     def close(self) -> None:
         """Release context and window."""
         if self._closed:
             return
         self._closed = True
+        self.make_current()
         collect(self.ctx)
         self.ctx.release()
         glfw.destroy_window(self._handle)
-        glfw.terminate()
+        if self._beside is None:
+            glfw.terminate()
+        else:
+            self._beside.make_current()
 
     def _on_key(self, _window: Any, key: int, _scancode: int, action: int, _mods: int) -> None:
         names: dict[int, Event] = {
@@ -153,19 +178,35 @@ class GlfwWindow:
         return None if index is None else monitors[index]
 
     def _follow_monitor(self) -> None:
-        """Go back to the chosen monitor when it is there again; stay where the system put us meanwhile."""
+        """Go back to the chosen monitor when it is there again, and with it when it moves or changes its resolution.
+
+        Meanwhile the first window stays where the system put it; a further one would cover the first, and is hidden.
+        """
         found = self._find_monitor()
-        known = None if self._monitor is None else address_of(self._monitor)
-        if (None if found is None else address_of(found)) == known:
+        place = place_of(glfw, found)
+        if self._hidden or place == self._placed:
+            self._monitor = found
             return
+        _LOG.warning("monitor %r: %s", self._config.monitor, "gone" if place is None else f"now {place}")
         self._monitor = found
-        if found is not None:
+        if place is not None:
+            self._show()
+        else:
+            self._placed = None
+            if self._beside is not None:
+                glfw.hide_window(self._handle)
+
+    def _show(self) -> None:
+        """Appear where the window belongs; a further window without its monitor stays hidden."""
+        if self.is_shown:
+            glfw.show_window(self._handle)
             self._place()
 
     def _place(self) -> None:
-        if self._hidden:
+        if not self.is_shown:
             return  # fullscreen would show it
         monitor = self._monitor
+        self._placed = place_of(glfw, monitor)
         is_fullscreen = bool(glfw.get_window_monitor(self._handle))
         if self._wants_fullscreen and monitor is not None:
             if not is_fullscreen and _can_place():
@@ -181,7 +222,8 @@ class GlfwWindow:
                 x + max(0, width - self._config.size[0]) // 2,
                 y + max(0, height - self._config.size[1]) // 2,
             )
-        glfw.swap_interval(1 if self._config.vsync else 0)
+        self.make_current()
+        glfw.swap_interval(1 if self._config.vsync and self._beside is None else 0)
 
 
 def _can_place() -> bool:

@@ -36,6 +36,7 @@ class Reflection:
         self._first = True
         self._whole = False
         self.count = 0
+        self.first_beside = 0
         self.resolution = 0
 
     @property
@@ -54,6 +55,7 @@ class Reflection:
             raise ValueError(f"a picture is (n, 3, r, r) with n >= 1; got {shape}")
         if (shape[0], shape[2]) != (self.count, self.resolution):
             self._allocate(shape[0], shape[2])
+        self.first_beside = int(picture.single and shape[0] > 1)
         size = self.resolution
         for index, image in enumerate(picture.images):
             np.multiply(image, 127.5, out=self._work)

@@ -25,11 +25,12 @@ class Picture:
     """What the generator made of one camera frame.
 
     Attributes:
-        images: (n, 3, r, r) float32 RGB, nominally -1..1 and not clamped; n is 1, or one per target in `series`.
+        images: (n, 3, r, r) float32 RGB, nominally -1..1 and not clamped: one, or those that stand side by side.
         captured_at: Monotonic seconds when the camera frame was captured.
         frame_id: Of that frame.
         face_id: Whose reflection; 0 for a picture of nobody (attract).
         produced_at: Monotonic seconds when the generator finished.
+        single: Whether, of several, the first is the one morph and only the others stand side by side.
     """
 
     images: NDArray[np.float32]
@@ -37,6 +38,7 @@ class Picture:
     frame_id: int
     face_id: int
     produced_at: float
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

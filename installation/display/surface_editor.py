@@ -12,12 +12,10 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from installation.display.config import Corner
+from installation.display.config import Corners
 from installation.display.surface import quad_from_square
 from installation.errors import ConfigError, DisplayError
 from installation.runtime.section import Section
-
-Corners = tuple[Corner, Corner, Corner, Corner]
 
 CORNER_NAMES = ("top left", "top right", "bottom right", "bottom left")
 STEP = 1.0 / 1000.0

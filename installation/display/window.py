@@ -63,6 +63,10 @@ class Window(Protocol):
     @property
     def should_close(self) -> bool: ...
 
+    def make_current(self) -> None:
+        """Let what is drawn from now on go to this window; the first window of a show is current between ticks."""
+        ...
+
     def poll(self) -> list[Event]:
         """Handle what the system sent; returns what keys asked for since the last call."""
         ...
@@ -140,6 +144,9 @@ class HeadlessWindow:
     def should_close(self) -> bool:
         """Whether it was closed."""
         return self._closed
+
+    def make_current(self) -> None:
+        """It is the only one."""
 
     def poll(self) -> list[Event]:
         """Nobody presses keys."""

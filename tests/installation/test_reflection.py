@@ -132,6 +132,18 @@ def test_the_ladder_climbs_from_the_reflection_to_the_morph(stand):
         assert np.abs(ladder[rung] - ladder[0]).mean() > 0.003
 
 
+def test_the_morph_stands_before_the_series_when_another_window_shows_it(stand):
+    stand.look(face_id=1)
+    plain = stand.draw().picture.images[0].copy()
+    five = stand.draw(series=True).picture.images.copy()
+    both = stand.draw(series=True, single=True).picture
+    assert both.single
+    assert both.images.shape[0] == 6
+    assert np.abs(both.images[0] - plain).max() < 0.02
+    assert np.abs(both.images[1:] - five).max() < 0.02
+    assert not stand.draw(single=True).picture.single, "one picture needs no order"
+
+
 def test_half_present_lies_between_the_walk_and_the_visitor(stand):
     stand.look(face_id=1)
     whole = stand.draw(presence=1.0).picture.images.copy()
