@@ -1,0 +1,37 @@
+"""The studio in a process of its own, as an artist starts it."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Served:
+    """`mirror studio` in its own process, on a free port."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "installation.cli", "studio", "--no-browser", *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
+        self.url = ""
+        for line in self._process.stderr:
+            if found := re.search(r"http://\S+", line):
+                self.url = found[0]
+                break
+        assert self.url, f"the studio ended with {self._process.wait()}"
+        self.port = int(self.url.rstrip("/").rpartition(":")[2])
+
+    def close(self) -> int:
+        """End it as a terminal does; returns its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(20)
+        self._process.kill()
+        self._process.stderr.close()
+        return self._process.wait()

@@ -1,0 +1,125 @@
+"""The drawing thread without a page: whoever closes a tab is wiped, faults are told, tabs are served in turn."""
+
+import queue
+
+import numpy as np
+import pytest
+
+from engines.runtime.pack import DEFAULT_PACK
+from installation.config import Config
+from installation.errors import ConfigError, EngineError
+from installation.studio.easel import Easel
+from installation.studio.session import Drawing, OtherFace, Photo, Stranger
+
+WAIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def easel():
+    thread = Easel(str(DEFAULT_PACK), Config())
+    thread.start()
+    thread.wait_ready()
+    yield thread
+    thread.stop()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert (thread.error, thread.failure) == (None, "")
+
+
+class Tab:
+    def __init__(self, easel) -> None:
+        self.news = queue.Queue()
+        self.session = easel.open(lambda: self.news.put(1))
+
+    def ask(self, request):
+        """Ask, and wait for the answer."""
+        self.session.requests.put("any", request)
+        self.news.get(timeout=WAIT_S)
+        return self.session.messages.take()
+
+
+def until(condition, easel):
+    """Let the easel do whatever it does until something is true."""
+    other = Tab(easel)
+    for _ in range(200):
+        if condition():
+            break
+        other.ask(Drawing(1, "picture", {}))  # answered in turn, so that the easel has been round
+    easel.close(other.session)
+    assert condition()
+
+
+def test_who_closes_the_tab_is_wiped(easel, people):
+    tab = Tab(easel)
+    assert tab.ask(Photo((people / "one.jpg").read_bytes(), "one.jpg")).header["kind"] == "sitter"
+    session, sitter, latent = tab.session, tab.session.faces[0], tab.session.w_plus
+    assert latent.any()
+    assert sitter.crop.any()
+    easel.close(session)
+    until(lambda: session.w_plus is None, easel)
+    assert session.faces == []
+    for array in (latent, sitter.crop, sitter.landmarks, sitter.crop_landmarks, sitter.w_plus, sitter.encoded):
+        assert not array.any()
+    assert session not in easel._sessions
+
+
+def test_a_tab_that_closes_while_it_waits_for_its_picture_is_answered_nothing(easel, people):
+    tab = Tab(easel)
+    tab.session.requests.put("sit", Photo((people / "two.png").read_bytes(), "two.png"))
+    easel.close(tab.session)
+    until(lambda: tab.session not in easel._sessions, easel)
+    assert tab.session.messages.take() is None
+    assert tab.session.w_plus is None
+
+
+def test_nobody_is_drawn_before_somebody_sits(easel):
+    tab = Tab(easel)
+    for request in (Drawing(1, "picture", {}), OtherFace(1)):
+        assert tab.ask(request).header["kind"] == "trouble"
+    tab.ask(Stranger(3))
+    message = tab.ask(Drawing(2, "picture", easel.wait_ready().rest))
+    assert (message.header["kind"], message.header["number"]) == ("picture", 2)
+    assert message.payload.startswith(b"\xff\xd8"), "a JPEG"
+    easel.close(tab.session)
+
+
+def test_the_canvas_forgets(easel):
+    """After the last tab nothing of a face is left where pictures are mixed: the next first picture is its own."""
+    tab = Tab(easel)
+    tab.ask(Stranger(3))
+    rest = dict(easel.wait_ready().rest)
+    first = tab.ask(Drawing(1, "picture", {**rest, "/mirror/look": "echo"})).payload
+    easel.close(tab.session)
+    until(lambda: tab.session.w_plus is None, easel)
+    tab = Tab(easel)
+    tab.ask(Stranger(9))
+    tab.ask(Drawing(1, "picture", {**rest, "/mirror/look": "echo"}))
+    tab.ask(Stranger(3))
+    assert tab.ask(Drawing(1, "picture", {**rest, "/mirror/look": "echo"})).payload == first
+    easel.close(tab.session)
+
+
+def test_a_pack_that_is_none_is_told_at_the_start(tmp_path):
+    easel = Easel(str(tmp_path), Config())
+    easel.start()
+    with pytest.raises(EngineError, match=r"pack\.json"):
+        easel.wait_ready()
+    easel.join(WAIT_S)
+
+
+def test_a_broken_look_is_told_at_the_start(tmp_path):
+    (tmp_path / "mine.toml").write_text('title = "Mine"\n')
+    config = Config.model_validate({"display": {"looks_folder": str(tmp_path)}})
+    easel = Easel(str(DEFAULT_PACK), config)
+    easel.start()
+    with pytest.raises(ConfigError, match=r"mine\.toml"):
+        easel.wait_ready()
+    easel.join(WAIT_S)
+
+
+def test_a_latent_that_went_wrong_draws_black_and_no_noise(easel):
+    tab = Tab(easel)
+    tab.ask(Stranger(3))
+    tab.session.w_plus[:] = np.nan
+    assert tab.ask(Drawing(1, "picture", easel.wait_ready().rest)).header["kind"] == "picture"
+    easel.close(tab.session)
