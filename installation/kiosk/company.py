@@ -108,7 +108,7 @@ class Company:
         eye_pulse = Pulse(self._eye_beat, _EYE_START_S, kiosk.eye_silence_s)
         curtain_pulse = Pulse(self._curtain_beat, _CURTAIN_FIRST_S, CURTAIN_SILENCE_S, "picture")
         self.curtain = Ward(context, "curtain", self._launch_curtain, (curtain_pulse,))
-        self.show = Ward(context, "show", self._launch_show, show_pulses)
+        self.show = Ward(context, "show", self._launch_show, show_pulses, told=self._show_errors)
         self.eye = Ward(context, "eye", self._launch_eye, (eye_pulse,))
         self.docent = Ward(context, "docent", self._launch_docent, backoff=_SLOW)
         self.film = Ward(context, "film", self._launch_film, backoff=_SELDOM)
@@ -203,6 +203,11 @@ class Company:
         self.board.close(unlink=True)
         self._eye_slot.close(unlink=True)
 
+    def _show_errors(self) -> str:
+        """What ended the show, as its report says: it leaves in a way of its own."""
+        self.take_report()
+        return "; ".join(self.report.get("errors", ()))
+
     def _pack(self) -> Path:
         return find_pack(self._options.pack or self._config.engine.pack)
 
@@ -218,6 +223,7 @@ class Company:
         self._to_show = self_end, commands
         self._reports = self._context.Pipe(duplex=False)
         self.status, self._status_from = {}, self._status_slot.sequence
+        self.report.pop("errors", None)
         docent, keepsake = self._config.docent, self._config.keepsake
         task = KioskTask(
             self._status_slot.layout,

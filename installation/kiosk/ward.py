@@ -70,6 +70,7 @@ class Ward:
         launch: Called before each start; a `MirrorError` counts as a failure.
         pulses: What is watched.
         backoff: Waits between starts.
+        told: What a process that has ended said in a way of its own.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class Ward:
         launch: Callable[[], Launch],
         pulses: Sequence[Pulse] = (),
         backoff: Policy | None = None,
+        told: Callable[[], str] = str,
     ) -> None:
         self.name = name
         self.restarts = 0
         self.last_failure = ""
         """The last failure's cause, in the process' own words where it had any."""
+        self._told = told
         self._words = context.RawArray("c", body.WORDS_BYTES)
         self._context = context
         self._launch = launch
@@ -169,7 +172,7 @@ class Ward:
             self.last_failure = ""
             return None
         self._count(now)
-        words = self._words.value.decode("utf-8", "replace")
+        words = self._words.value.decode("utf-8", "replace") or self._told()
         self.last_failure = self._stall or words or f"it ended with code {code}"
         why = f"{self._stall}; it was ended" if self._stall else f"ended with code {code}"
         return Failure(code, f"{self.name} {why}{f' ({words})' if words else ''}; starting it again")

@@ -128,6 +128,14 @@ def test_the_last_words_of_a_process_are_told():
     assert ward.last_failure == "a fault of the program, AttributeError", "what a bug says may hold anything"
 
 
+def test_a_process_may_have_said_why_in_a_way_of_its_own():
+    ward = Ward(CONTEXT, "show", lambda: Launch("os:_exit", (4,)), backoff=QUICK, told=lambda: "the pack is damaged")
+    (failure,) = until(ward, lambda: ward.restarts == 1)
+    assert failure.text == "show ended with code 4 (the pack is damaged); starting it again"
+    assert ward.last_failure == "the pack is damaged"
+    ward.kill()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel")
 def test_processes_end_with_their_supervisor_and_leave_no_core_dump(tmp_path):
     script = tmp_path / "supervisor.py"
