@@ -6,7 +6,8 @@ Read from a TOML file such as `prompts.toml` beside this module. A list in the f
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -105,6 +106,12 @@ class Questions:
         for place, prompt in enumerate(self.prompts):
             found.setdefault(prompt.theme, []).append(place)
         return {theme: tuple(places) for theme, places in found.items()}
+
+    def only(self, names: Iterable[str]) -> Questions:
+        """The same questions for some prompts, with those pairs of which both are left."""
+        kept = set(names)
+        pairs = tuple(pair for pair in self.pairs if {pair.a, pair.b} <= kept)
+        return replace(self, prompts=tuple(p for p in self.prompts if p.name in kept), pairs=pairs)
 
     def place(self, name: str) -> int:
         """Where a prompt stands."""

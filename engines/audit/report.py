@@ -1,0 +1,391 @@
+"""The report: one HTML file with everything inside, for a screen, a phone and paper.
+
+Pictures and fonts are data URIs, charts are inline SVG, there is no script and nothing is fetched. What it says comes
+from `sentences`, what it shows from `charts` and the faces in the audit's folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engines.audit import charts, sentences
+from engines.audit.document import Audit, Summary
+from engines.audit.faces import FOLDER
+from engines.audit.findings import FINDING, Grid
+from engines.audit.report_method import comparison_section, method_section
+from engines.audit.report_people import labels_section, zero_shot_section
+from engines.audit.variants import AS_IS, GENDER, KINDS, MAN, WOMAN
+
+CSS = Path(__file__).with_name("report.css")
+JPEG_QUALITY = 82
+_LETTERS = {WOMAN: "w", MAN: "m", GENDER: "g"}
+_TABLE_AXES = 12
+_FONT = ("font_source_serif_pro", "files/SourceSerifPro-Regular.ttf")
+
+
+def report_html(folder: Path, audit: Audit) -> str:
+    """Write the report of an audit whose faces lie in `folder`."""
+    album = Album(folder / FOLDER)
+    s = audit.summary
+    parts = [
+        _head(audit),
+        _opening(audit, album),
+        _themes(s),
+        _observations(audit),
+        _featured(audit, album),
+        _kinds(audit),
+        _words(audit),
+        _pairs(audit, album),
+        _contact_sheet(audit, album),
+        zero_shot_section(folder, audit),
+        labels_section(audit),
+        comparison_section(audit),
+        _all_prompts(s),
+        method_section(audit),
+        "</main></body></html>\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+class Album:
+    """Faces as data URIs, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, str] = {}
+
+    def image(self, name: str | None, alt: str) -> str:
+        """An `<img>`; nothing if there is no face."""
+        if name is None:
+            return ""
+        if name not in self._known:
+            with Image.open(self._folder / name) as picture:
+                self._known[name] = data_uri(picture)
+        return f'<img src="{self._known[name]}" alt="{escape(alt)}" width="128" height="128">'
+
+
+def data_uri(picture: Image.Image) -> str:
+    """A picture as a JPEG inside the page."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _head(audit: Audit) -> str:
+    name = escape(_title(audit.summary))
+    return (
+        '<!doctype html><html lang="en-GB"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>What {name} believes</title>"
+        '<link rel="icon" '
+        f'href="data:,"><style>{_font_face()}{CSS.read_text(encoding="utf-8")}</style></head><body><main>'
+    )
+
+
+def _font_face() -> str:
+    """The project's serif, inside the page; the reader's own serif if the package is not installed."""
+    spec = find_spec(_FONT[0])
+    if spec is None or not spec.submodule_search_locations:
+        return ""
+    path = Path(next(iter(spec.submodule_search_locations))) / _FONT[1]
+    if not path.is_file():
+        return ""
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'@font-face{{font-family:"Report Serif";src:url(data:font/ttf;base64,{data}) format("truetype")}}\n'
+
+
+def _title(s: Summary) -> str:
+    return " and ".join(dict.fromkeys(model.name for model in s.models)) or s.route
+
+
+def _opening(audit: Audit, album: Album) -> str:
+    s = audit.summary
+    themes = list(s.themes.rows[:5])
+    axis = s.measured_primary[0] if s.measured_primary else None
+    figures = []
+    for theme in themes:
+        place = next(i for i, prompt in enumerate(s.prompts) if prompt.theme == theme)
+        prompt = s.prompts[place]
+        said = ""
+        if axis is not None:
+            row = s.themes.rows.index(theme)
+            towards = s.axes[axis].end(s.themes.effects[row, axis])
+            said = towards if s.themes.verdict(row, axis) == FINDING else "no finding"
+            said = f'<span class="n">theme: {escape(said)} {sentences.interval(s.themes, row, axis)}</span>'
+        image = album.image(audit.face(place, AS_IS), f"Face drawn from what the model holds of “{prompt.text}”")
+        figures.append(f"<figure>{image}<figcaption>{escape(prompt.text)}{said}</figcaption></figure>")
+    named = ", ".join(f"{m.name} ({m.sha256[:12]})" if m.sha256 else m.name for m in s.models)
+    count = len(audit.measured.texts)
+    sections = ("themes", "observations", "words", "added", "pairs", "sheet", "all", "method")
+    links = "".join(f'<a href="#{name}">{name}</a>' for name in sections)
+    return (
+        f"<h1>What {escape(_title(s))} believes</h1>"
+        f'<p class="lede">{len(s.prompts)} prompts in {count} wordings, placed on {len(s.axes)} axes of a face. '
+        "Each number counts in the scatter of neutral words: at +2 a wording lies two standard deviations from where "
+        "words lie that say nothing about it.</p>"
+        '<p class="claim">This measures a model and not people. It says what a machine makes of words that people '
+        "wrote; "
+        "it says nothing about anybody who is strong, beautiful, a nurse or a woman.</p>"
+        f'<p class="soft small">{escape(named)} · {escape(s.date)}</p>'
+        f'<nav aria-label="Sections">{links}</nav><div class="five">{"".join(figures)}</div>'
+        '<p class="soft small">Each face is drawn by this project’s own generator, which holds no correlation of its '
+        "own "
+        "between hair, beard, bones and age; it moves along the axes that the model pulled, and along no other. "
+        "Skin is left as it was: that axis is shown as a number only.</p>"
+    )
+
+
+def _observations(audit: Audit) -> str:
+    blocks = "".join(
+        f'<div class="card"><h3>{escape(title)}</h3><ul class="said">'
+        + "".join(f"<li>{escape(line)}</li>" for line in lines)
+        + "</ul></div>"
+        for title, lines in sentences.observations(audit)
+    )
+    return f'<h2 id="observations">Observations</h2>{blocks}' if blocks else ""
+
+
+def _themes(s: Summary) -> str:
+    if not s.themes.rows:
+        return ""
+    axes = s.measured_primary
+    charts_ = "".join(effect_rows(s, s.themes, axis, s.themes.rows) for axis in axes)
+    return (
+        '<h2 id="themes">Themes</h2><p>Several prompts that mean nearly the same, together. '
+        f"{_legend(s)}</p>{charts_}<h3>On other axes</h3>{heat_table(s, s.themes, s.themes.rows)}"
+    )
+
+
+def _legend(s: Summary) -> str:
+    return (
+        "The grey band is the scatter of neutral words. A filled point is a finding, an empty one leans steadily but "
+        "within chance, a grey one is no effect; lines are 95 % intervals."
+        if s.route == "words"
+        else "The grey band is the scatter of random faces. A filled point is a finding, an empty one leans steadily "
+        "but within chance, a grey one is no effect; lines are 95 % intervals."
+    )
+
+
+def effect_rows(s: Summary, grid: Grid, axis: int, names: Sequence[str]) -> str:
+    """A chart of one axis: a row per row of the grid."""
+    scale = charts.Scale(charts.reach_of(grid.low[:, axis], grid.high[:, axis]))
+    name = s.axes[axis]
+    lines = [
+        f'<span class="name"><b>{escape(_words_of(name.name))}</b></span><span class="ends">'
+        f'<span class="low">← {escape(name.low)}</span><span class="high">{escape(name.high)} →</span></span>'
+        '<span class="value"></span>'
+    ]
+    for row, label in enumerate(names):
+        track = charts.effect_track(
+            scale, grid.effects[row, axis], grid.low[row, axis], grid.high[row, axis], grid.verdict(row, axis)
+        )
+        lines.append(
+            f'<span class="name">{escape(label)}</span>{track}'
+            f'<span class="value">{sentences.interval(grid, row, axis)}</span>'
+        )
+    return f'<div class="rows">{"".join(lines)}</div>'
+
+
+def heat_table(s: Summary, grid: Grid, names: Sequence[str]) -> str:
+    """A table of the axes with the strongest effects among those that are not primary; findings stand bold."""
+    rest = [i for i in range(len(s.axes)) if i not in s.measured_primary]
+    found = (grid.q <= 0.05).sum(axis=0)
+    ranked = sorted(rest, key=lambda i: (-int(found[i]), -float(np.abs(grid.effects[:, i]).max(initial=0.0))))
+    axes = ranked[:_TABLE_AXES]
+    if not axes:
+        return ""
+    most = max(1.0, float(np.abs(grid.effects[:, axes]).max(initial=0.0)))
+    head = "".join(f'<th scope="col">{escape(s.axes[i].low)}<br>– {escape(s.axes[i].high)}</th>' for i in axes)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>' + "".join(_cell(grid, row, i, most) for i in axes) + "</tr>"
+        for row, name in enumerate(names)
+    )
+    return f'<div class="wide"><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(grid: Grid, row: int, axis: int, most: float) -> str:
+    effect = float(grid.effects[row, axis])
+    said = sentences.number(effect)
+    if grid.verdict(row, axis) != FINDING:
+        return f'<td class="tint none">{said}</td>'
+    tone = "high" if effect >= 0 else "low"
+    return f'<td class="tint {tone}" style="--much:{15 + 55 * abs(effect) / most:.0f}"><b>{said}</b></td>'
+
+
+def _featured(audit: Audit, album: Album) -> str:
+    s = audit.summary
+    cards = []
+    for place, prompt in enumerate(s.prompts):
+        if not prompt.feature:
+            continue
+        figures = "".join(
+            f"<figure>{album.image(audit.face(place, kind), audit.measured.texts[row].words)}"
+            f"<figcaption>{escape(sentences.kind_name(audit, kind))}</figcaption></figure>"
+            for kind in KINDS
+            if (row := audit.measured.row(place, kind)) is not None
+        )
+        axes = [*s.measured_primary, *sentences.strongest(s.own, place, 3, leave_out=s.measured_primary)]
+        lines = "".join(f"<li>{escape(sentences.lean(s, s.own, place, k, 'It'))}</li>" for k in axes)
+        cards.append(
+            f'<div class="card"><h3>{escape(prompt.text)}</h3><div class="strip">{figures}</div>'
+            f'<ul class="said small">{lines}</ul></div>'
+        )
+    return f'<h2 id="words">Words, and what one more word does to them</h2>{"".join(cards)}' if cards else ""
+
+
+def _kinds(audit: Audit) -> str:
+    s = audit.summary
+    if not s.kinds.rows:
+        return ""
+    names = [sentences.kind_name(audit, kind) for kind in s.kinds.rows]
+    parts = "".join(effect_rows(s, s.kinds, axis, names) for axis in s.measured_primary)
+    slopes = _slopes(audit) if s.measured_primary else ""
+    return (
+        '<h2 id="added">What a variant does</h2><p>The mean shift over all prompts, each compared with itself.</p>'
+        f"{parts}<h3>On other axes</h3>{heat_table(s, s.kinds, names)}{slopes}"
+    )
+
+
+def _slopes(audit: Audit) -> str:
+    """Featured prompts on the first primary axis, before and after a word."""
+    s, m = audit.summary, audit.measured
+    axis = s.measured_primary[0]
+    rows = []
+    for place, prompt in enumerate(s.prompts):
+        base = m.row(place, AS_IS)
+        if not prompt.feature or base is None:
+            continue
+        others = [(row, letter) for kind, letter in _LETTERS.items() if (row := m.row(place, kind)) is not None]
+        marks = [(float(m.cells.effects[base, axis]), ""), *((float(m.cells.effects[r, axis]), c) for r, c in others)]
+        rows.append((prompt.text, marks))
+    if not rows:
+        return ""
+    scale = charts.Scale(max(abs(value) for _, marks in rows for value, _ in marks))
+    name = s.axes[axis]
+    head = (
+        f'<span class="name"></span><span class="ends"><span class="low">← {escape(name.low)}</span>'
+        f'<span class="high">{escape(name.high)} →</span></span><span class="value"></span>'
+    )
+    lines = "".join(
+        f'<span class="name">{escape(text)}</span>{charts.marks_track(scale, marks)}<span class="value">'
+        f"{' · '.join(f'{letter} {sentences.number(value)}' for value, letter in marks[1:])}</span>"
+        for text, marks in rows
+    )
+    return (
+        "<h3>One word, drawn</h3><p class='soft small'>Dark point: the prompt as it is. w, m, g: with “woman”, “man”, "
+        f'“gender” added.</p><div class="rows">{head}{lines}</div>'
+    )
+
+
+def _words(audit: Audit) -> str:
+    m = audit.moves
+    if m is None:
+        return ""
+    most = float(m.high.max()) * 1.02
+    usual = float(np.mean([d for d, suspected in zip(m.distance, m.suspected, strict=True) if not suspected]))
+    lines = "".join(
+        f'<span class="name">{escape(word)}{"" if m.suspected[i] else " <span class=n>ordinary</span>"}</span>'
+        + charts.bar_track(m.distance[i], m.low[i], m.high[i], most, "high" if m.suspected[i] else "plain", usual)
+        + f'<span class="value">{m.ratio[i]:.2f} ×'
+        + (f" · Holm {m.q[i]:.3f}" if m.suspected[i] else "")
+        + "</span>"
+        for i, word in enumerate(m.words)
+    )
+    return (
+        "<h2>Overbearing words</h2><p>How far one added word moves everything the model makes of a prompt: the cosine "
+        "distance between the two embeddings, over all prompts. The thin line is an ordinary word.</p>"
+        f'<div class="rows">{lines}</div>'
+    )
+
+
+def _pairs(audit: Audit, album: Album) -> str:
+    s = audit.summary
+    if not s.pairs.rows:
+        return ""
+    text = {prompt.name: prompt.text for prompt in s.prompts}
+    scale = charts.Scale(charts.reach_of(s.pairs.low[:, s.measured_primary], s.pairs.high[:, s.measured_primary]))
+    cards = []
+    for row, pair in enumerate(audit.pairs):
+        images = "".join(
+            f"<figure>{album.image(audit.face(place, AS_IS), text[name])}</figure>"
+            for name in (pair.a, pair.b)
+            if (place := audit.place(name)) is not None
+        )
+        tracks = "".join(
+            f'<span class="name small">{escape(s.axes[k].low)} – {escape(s.axes[k].high)}</span>'
+            + charts.effect_track(
+                scale, s.pairs.effects[row, k], s.pairs.low[row, k], s.pairs.high[row, k], s.pairs.verdict(row, k)
+            )
+            + f'<span class="value">{sentences.interval(s.pairs, row, k)}</span>'
+            for k in s.measured_primary
+        )
+        cards.append(
+            f'<div class="pair">{images}<div>{escape(text[pair.a])} <span class="soft">against</span> '
+            f'{escape(text[pair.b])}<br><span class="n">{escape(pair.because)}</span>'
+            f'<div class="rows">{tracks}</div></div></div>'
+        )
+    return (
+        '<h2 id="pairs">Pairs that should not differ</h2><p>Points to the right: the first of the two lies further '
+        f"towards the second name of the axis.</p>{''.join(cards)}"
+    )
+
+
+def _contact_sheet(audit: Audit, album: Album) -> str:
+    s = audit.summary
+    if not audit.faces:
+        return ""
+    order = list(range(len(s.prompts)))
+    title = "All prompts"
+    if s.measured_primary:
+        axis = s.measured_primary[0]
+        order.sort(key=lambda i: float(s.own.effects[i, axis]))
+        title = f"All prompts, from “{s.axes[axis].low}” to “{s.axes[axis].high}”"
+    figures = "".join(
+        f"<figure>{album.image(audit.face(i, AS_IS), s.prompts[i].text)}"
+        f"<figcaption>{escape(s.prompts[i].text)}</figcaption></figure>"
+        for i in order
+    )
+    return f'<h2 id="sheet">{escape(title)}</h2><div class="sheet">{figures}</div>'
+
+
+def _all_prompts(s: Summary) -> str:
+    axes = s.measured_primary
+    head = "".join(f"<th>{escape(s.axes[k].low)} – {escape(s.axes[k].high)}</th><th>q</th>" for k in axes)
+    lines: Iterable[str] = (
+        f'<tr><td class="words">{escape(prompt.text)}</td><td>{escape(prompt.theme)}</td>'
+        + "".join(
+            f'<td class="tint {_tone(s.own, row, k)}" style="--much:22">{sentences.interval(s.own, row, k)}</td>'
+            f"<td>{s.own.q[row, k]:.3f}</td>"
+            for k in axes
+        )
+        + f'<td class="words">{escape(_others(s, row))}</td></tr>'
+        for row, prompt in enumerate(s.prompts)
+    )
+    return (
+        f'<h2 id="all">Every prompt</h2><div class="wide"><table><thead><tr><th>prompt</th><th>theme</th>{head}'
+        f"<th>findings on other axes</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _tone(grid: Grid, row: int, axis: int) -> str:
+    if grid.verdict(row, axis) != FINDING:
+        return "none"
+    return "high" if grid.effects[row, axis] >= 0 else "low"
+
+
+def _others(s: Summary, row: int) -> str:
+    axes = sentences.strongest(s.own, row, 3, leave_out=s.measured_primary)
+    found = [k for k in axes if s.own.verdict(row, k) == FINDING]
+    return "; ".join(f"{s.axes[k].end(s.own.effects[row, k])} {sentences.interval(s.own, row, k)}" for k in found)
+
+
+def _words_of(name: str) -> str:
+    return name.replace("_", " ")
