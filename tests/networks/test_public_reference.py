@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.networks.parity import Row, compare
+from engines.networks.parity import compare
+from engines.networks.parity_table import Row
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 
@@ -23,9 +24,9 @@ def test_within_tolerance(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_comparison_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quad that is a pixel off must not pass."""
-    from engines.networks import parity
+    from engines.networks import parity_cases
 
-    right = parity.quad_from_68
-    monkeypatch.setattr(parity, "quad_from_68", lambda landmarks: right(landmarks) + 1e-3)
+    right = parity_cases.quad_from_68
+    monkeypatch.setattr(parity_cases, "quad_from_68", lambda landmarks: right(landmarks) + 1e-3)
     rows: list[Row] = compare(REFERENCE, "torch", ["alignment"], show=lambda row: None)
     assert any(not row.ok for row in rows)
