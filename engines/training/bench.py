@@ -80,11 +80,7 @@ class Bench:
 
     def latents_of(self, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
         """Find the W+ of given portraits: (n, P) -> (n, num_ws, w_dim)."""
-        engine = self.pack.engine("portrait", 1)
-        out = np.empty((len(parameters), self.pack.num_ws, self.pack.w_dim), np.float32)
-        for row, w_plus in zip(np.ascontiguousarray(parameters, np.float32), out, strict=True):
-            engine.run({"parameters": row[None].copy()}, {"w_plus": w_plus[None]})
-        return out
+        return self.pack.portray(parameters)
 
     def draw(self, w_plus: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
         """Draw latents with the generator: (r, r, 3) uint8 RGB each."""

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,8 +24,9 @@ import torch.multiprocessing as mp
 
 from engines.faces.renderer import PortraitRenderer
 from engines.runtime.pack import DEFAULT_PACK
+from engines.training.continuation import Continuation, adopt, continue_synthesis
 from engines.training.data import SHARD_SIZE, LandmarkFinder, Portraits, render_shard, shard_path
-from engines.training.encoder import Encoder
+from engines.training.encoder import Encoder, Surrogate
 from engines.training.encoder_training import EncoderData, EncoderRecipe, EncoderTrainer, damping_vector
 from engines.training.generator import (
     GeneratorTrainer,
@@ -37,7 +38,7 @@ from engines.training.generator import (
     wait_while_paused,
 )
 from engines.training.networks import Architecture
-from engines.training.pack import write_default_pack
+from engines.training.pack import replace_generator, write_default_pack
 from engines.training.portrait import portrait_samples
 from engines.training.readout import train_readout
 from installation.errors import EngineError, MirrorError
@@ -61,6 +62,7 @@ class Options:
     part: tuple[int, int]
     recipe: Recipe
     encoder: EncoderRecipe
+    continuation: Continuation
     workers: int
     resolution: int
     seed: int
@@ -126,20 +128,25 @@ def generator(options: Options) -> bool:
     """Train the generator on what is rendered so far and what appears meanwhile; False if stopped."""
     if len(list(options.data.glob("portraits_*.npz"))) * SHARD_SIZE < MIN_PORTRAITS:
         raise EngineError(f"{options.data} has fewer than {MIN_PORTRAITS} portraits; render first: --stage render")
-    if options.workers == 1:
-        return _train_generator(options, 0)
-    port = 20000 + os.getpid() % 20000
-    context = mp.get_context("spawn")
-    pool = [context.Process(target=_worker, args=(options, rank, port)) for rank in range(1, options.workers)]
-    for process in pool:
-        process.start()
-    try:
-        return _worker(options, 0, port)
-    finally:
-        for process in pool:
-            process.join(timeout=30.0)
-            if process.is_alive():
-                process.terminate()
+    return _side_by_side(options, _train_generator)
+
+
+def synthesis(options: Options) -> bool:
+    """Train the synthesis on with a frozen mapping, and put it into the pack; False if stopped.
+
+    A stop keeps the progress for the next call; when the time is over, the better of the two generators stays.
+    """
+    if not (options.work / "generator.pt").exists():
+        raise EngineError(f"{options.work} has no trained generator to go on from; run first: mirror models train")
+    if not _side_by_side(options, _train_synthesis):
+        return False
+    before, after = adopt(options.work, options.resolution)
+    print(f"{before:.2f} dB before, {after:.2f} dB after, on held-out people")
+    if (options.out / "pack.json").exists():
+        samples = torch.load(options.work / "generator.pt", weights_only=True)["samples"]
+        provenance = {"samples": samples, "psnr_db": round(after, 2), "continuation": asdict(options.continuation)}
+        print(replace_generator(options.out, load_model(options.work / "generator.pt"), provenance))
+    return True
 
 
 def encoder(options: Options) -> bool:
@@ -177,7 +184,11 @@ def pack(options: Options) -> bool:
     model = load_model(checkpoint)
     fine_only = [column for column in model.fine_columns if column not in model.coarse_columns]
     trained = Encoder(model.features, model.mapping, model.coarse_columns, fine_only)
-    trained.load_state_dict(torch.load(options.work / "encoder.pt", weights_only=True)["encoder"], strict=False)
+    state = torch.load(options.work / "encoder.pt", weights_only=True)
+    trained.load_state_dict(state["encoder"], strict=False)
+    surrogate = Surrogate(model.coarse_columns, model.features.count)
+    surrogate.load_state_dict(state["surrogate"])
+    portraits = state["portraits"]
     trained.damping = damping_vector(model.features)
     with Progress(4000, "training the readout") as progress:
         readout = train_readout(
@@ -195,26 +206,59 @@ def pack(options: Options) -> bool:
         "source": "procedural portraits drawn by shaders/portrait; no photograph of anybody",
         "steps": state["step"],
         "samples": state["samples"],
-        "portraits": torch.load(options.work / "encoder.pt", weights_only=True)["portraits"],
+        "portraits": portraits,
         "seed": options.seed,
         "recipe": asdict(options.recipe),
         "encoder_recipe": asdict(options.encoder),
         "psnr_db": round(score, 2),
     }
-    print(write_default_pack(options.out, model, trained, readout, provenance))
+    print(write_default_pack(options.out, model, trained, surrogate, readout, provenance))
     return True
 
 
-_STAGE = {"render": render, "generator": generator, "encoder": encoder, "pack": pack}
+_STAGE = {"render": render, "generator": generator, "encoder": encoder, "pack": pack, "synthesis": synthesis}
+
+Job = Callable[[Options, int], bool]
+"""What each worker does, given its rank; False if it was stopped."""
 
 
-def _worker(options: Options, rank: int, port: int) -> bool:
+def _side_by_side(options: Options, job: Job) -> bool:
+    """Run `job` in `options.workers` processes that share their gradients; this one is rank 0."""
+    if options.workers == 1:
+        return job(options, 0)
+    port = 20000 + os.getpid() % 20000
+    context = mp.get_context("spawn")
+    pool = [context.Process(target=_worker, args=(options, rank, port, job)) for rank in range(1, options.workers)]
+    for process in pool:
+        process.start()
+    try:
+        return _worker(options, 0, port, job)
+    finally:
+        for process in pool:
+            process.join(timeout=30.0)
+            if process.is_alive():
+                process.terminate()
+
+
+def _worker(options: Options, rank: int, port: int, job: Job) -> bool:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     dist.init_process_group("gloo", rank=rank, world_size=options.workers)
     try:
-        return _train_generator(options, rank)
+        return job(options, rank)
     finally:
         dist.destroy_process_group()
+
+
+def _train_synthesis(options: Options, rank: int) -> bool:
+    stop = Stop()
+    return continue_synthesis(
+        options.work,
+        options.continuation,
+        resolution=options.resolution,
+        rank=rank,
+        stop=lambda: stop.asked,
+        pause_file=options.pause_file,
+    )
 
 
 def _train_generator(options: Options, rank: int) -> bool:
@@ -304,6 +348,10 @@ def _parse(argv: Sequence[str]) -> tuple[Options, tuple[str, ...]]:
     parser.add_argument("--quarter-until", type=float, default=0.15, help="part of the steps at a quarter resolution")
     parser.add_argument("--low-until", type=float, default=0.7, help="part of the steps before the full resolution")
     parser.add_argument("--encoder-scale", type=float, default=1.0, help="multiplies the encoder's steps")
+    parser.add_argument(
+        "--continue-synthesis", type=float, metavar="MINUTES",
+        help="only train the synthesis on, for so long, with the mapping frozen: W+ keeps its meaning",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes that train the generator, one thread each")
     parser.add_argument(
         "--render-part", type=int, nargs=2, default=(0, 1), metavar=("K", "N"),
@@ -331,11 +379,14 @@ def _parse(argv: Sequence[str]) -> tuple[Options, tuple[str, ...]]:
             appearance_steps=round(base.appearance_steps * given.encoder_scale),
             seed=given.seed,
         ),
+        continuation=Continuation(minutes=given.continue_synthesis or 0.0, batch=given.batch, seed=given.seed),
         workers=given.workers,
         resolution=given.resolution,
         seed=given.seed,
         pause_file=given.pause_file,
     )
+    if given.continue_synthesis is not None:
+        return options, ("synthesis",)
     return options, STAGES if given.stage == "all" else (given.stage,)
 
 

@@ -122,7 +122,7 @@ class GeneratorTrainer:
         loss = pyramid_loss(made, batch.pictures, weight_map(batch.points, resolution))
         self.adam.zero_grad()
         loss.backward()
-        _average_gradients(self.model)
+        average_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         for group in self.adam.param_groups:
             group["lr"] = self.recipe.lr * self.recipe.rate(self.step)
@@ -195,7 +195,8 @@ def sample_sheet(true: Tensor, made: Tensor, columns: int = 16) -> NDArray[np.ui
     return torch.cat(rows, dim=1).permute(1, 2, 0).contiguous().numpy()
 
 
-def _average_gradients(model: nn.Module) -> None:
+def average_gradients(model: nn.Module) -> None:
+    """Replace each gradient by its mean over all workers."""
     if workers() == 1:
         return
     gradients = [p.grad for p in model.parameters() if p.grad is not None]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from collections.abc import Mapping as MappingType
 from dataclasses import asdict
 from pathlib import Path
@@ -13,19 +16,24 @@ from torch import Tensor, nn
 
 from engines.export.torch_export import export_onnx
 from engines.faces.parameters import NAMES
-from engines.packing import Direction, Licence, write_pack
+from engines.packing import MANIFEST, Direction, Licence, save_arrays, seal, staged_folder, write_pack
 from engines.training.directions import AXES, SAMPLES, fit_direction
-from engines.training.encoder import CROP_SIZE, Encoder
+from engines.training.encoder import CROP_SIZE, Encoder, Surrogate
 from engines.training.features import Copula
 from engines.training.generator import PortraitModel
 from engines.training.networks import Readout
 from engines.training.portrait import portrait_samples
+from engines.training.refinement import refinement_arrays
 from installation.core.types import NUM_LANDMARKS
+from installation.errors import EngineError
 
 AVERAGE_SAMPLES = 10_000
 
 GOLDEN_WINDOW = 32
 """Pixels a side of the picture that golden vectors keep."""
+
+SAME_LATENT = 1e-4
+"""Largest difference between two latents of one mapping, computed twice."""
 
 LICENCE_TEXT = """These weights were trained by Machine Reflections on its own procedural portraits alone.
 No photograph of any person was used. They are licensed, with the project, under the Apache License, Version 2.0:
@@ -68,7 +76,12 @@ class ReadoutGraph(nn.Module):
 
 @torch.no_grad()
 def write_default_pack(
-    destination: Path, model: PortraitModel, encoder: Encoder, readout: Readout, provenance: MappingType[str, Any]
+    destination: Path,
+    model: PortraitModel,
+    encoder: Encoder,
+    surrogate: Surrogate,
+    readout: Readout,
+    provenance: MappingType[str, Any],
 ) -> Path:
     """Write the pack folder, in place of an older one.
 
@@ -76,6 +89,7 @@ def write_default_pack(
         destination: The folder.
         model: Averaged generator and mapping.
         encoder: Trained for the same features; it takes the mapping of `model`.
+        surrogate: Trained beside the encoder.
         readout: Trained on the mapping of `model`.
         provenance: Recipe, samples, seeds and figures.
     """
@@ -118,6 +132,7 @@ def write_default_pack(
                 PortraitGraph(model), {"parameters": ("n", len(NAMES))}, ["w_plus"], path
             ),
             "readout.onnx": lambda path: export_onnx(reading, {"w_plus": w_shape}, ["parameters"], path),
+            "refinement.npz": lambda path: save_arrays(path, refinement_arrays(encoder, surrogate)),
         },
         w_avg=w_avg.numpy(),
         directions=directions,
@@ -130,6 +145,47 @@ def write_default_pack(
     )
 
 
+@torch.no_grad()
+def replace_generator(destination: Path, model: PortraitModel, provenance: MappingType[str, Any]) -> Path:
+    """Put another synthesis network into a pack of the same mapping; every other part stays as it is.
+
+    Args:
+        destination: The pack's folder.
+        model: Its mapping must be the pack's own.
+        provenance: What changes in the pack's.
+
+    Raises:
+        EngineError: If the pack maps the same portraits to other latents.
+    """
+    with np.load(destination / "golden.npz", allow_pickle=False) as arrays:
+        golden = {name: array.copy() for name, array in arrays.items()}
+    mapping = MappingGraph(model, Copula(portrait_samples())).eval()
+    latents = mapping(torch.from_numpy(golden["mapping.in.z"])).numpy()
+    if not np.allclose(latents, golden["mapping.out.w_plus"], atol=SAME_LATENT):
+        raise EngineError(f"{destination} has another mapping than this training; write the pack whole: --stage pack")
+    golden["generator.out.image"] = _window(model.generator(torch.from_numpy(golden["generator.in.w_plus"]))).numpy()
+    shape: tuple[int | str, ...] = ("n", model.arch.num_ws, model.arch.w_dim)
+    parts: dict[str, Callable[[Path], None]] = {
+        "generator.onnx": lambda path: export_onnx(model.generator, {"w_plus": shape}, ["image"], path),
+        "golden.npz": lambda path: save_arrays(path, golden),
+    }
+    return replace_parts(destination, parts, provenance)
+
+
+def replace_parts(
+    destination: Path, parts: MappingType[str, Callable[[Path], None]], provenance: MappingType[str, Any]
+) -> Path:
+    """Write some files of a pack anew, in one step; the others, and the targets, stay as they are."""
+    manifest = json.loads((destination / MANIFEST).read_text("utf-8"))
+    del manifest["files"]
+    with staged_folder(destination, replace=True) as folder:
+        shutil.copytree(destination, folder, dirs_exist_ok=True)
+        for name, write in parts.items():
+            write(folder / name)
+        seal(folder, {**manifest, "provenance": {**manifest["provenance"], **provenance}})
+    return destination
+
+
 def _golden(
     model: PortraitModel, encoder: Encoder, mapping: MappingGraph, reading: ReadoutGraph, z: Tensor
 ) -> dict[str, np.ndarray[Any, Any]]:
@@ -137,14 +193,19 @@ def _golden(
     w_plus = mapping(z[:2])
     image = model.generator(w_plus)
     top = image.shape[-1] // 2 - GOLDEN_WINDOW // 2
-    rows = slice(top, top + GOLDEN_WINDOW)
     crop = nn.functional.interpolate(image[:1], size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
     landmarks = encoder.space.invert(torch.zeros(1, len(encoder.space.scale)))
     golden = {
         "mapping.in.z": z[:2], "mapping.out.w_plus": w_plus,
-        "generator.in.w_plus": w_plus, "generator.out.image": image[:, :, rows, rows],
+        "generator.in.w_plus": w_plus, "generator.out.image": _window(image),
         "encoder.in.crop": crop, "encoder.in.landmarks": landmarks, "encoder.out.w_plus": encoder(crop, landmarks),
         "readout.in.w_plus": w_plus, "readout.out.parameters": reading(w_plus),
     }  # fmt: skip
     arrays = {name: value.numpy().astype(np.float32) for name, value in golden.items()}
     return {**arrays, "generator.window": np.array([top, top], np.int64)}
+
+
+def _window(image: Tensor) -> Tensor:
+    """Cut the middle out of (n, 3, r, r) pictures."""
+    top = image.shape[-1] // 2 - GOLDEN_WINDOW // 2
+    return image[:, :, top : top + GOLDEN_WINDOW, top : top + GOLDEN_WINDOW]

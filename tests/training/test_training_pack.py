@@ -1,5 +1,7 @@
 """A pack of tiny untrained networks: written, loaded by the runtime, and the same numbers on its back-end."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,15 @@ import torch
 from engines.faces.parameters import HIGH, INDEX, LOW, NAMES
 from engines.packing import sha256_of
 from engines.runtime.pack import load_pack
+from engines.runtime.refinement import refiner_of
 from engines.training import pack as writing
 from engines.training.directions import AXES, fit_direction
-from engines.training.encoder import Encoder, LandmarkSpace
+from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
 from engines.training.generator import PortraitModel
 from engines.training.networks import Architecture, Readout
+from engines.training.patches import NUM_SKIN
 from engines.training.portrait import portrait_samples
+from installation.errors import EngineError
 
 TINY = Architecture(channels=(12, 10, 8, 8), w_dim=8, hidden=16)
 
@@ -26,8 +31,9 @@ def written(tmp_path_factory):
     encoder.space = LandmarkSpace(torch.rand(100, 478, 3))
     readout = Readout(TINY, model.coarse_columns, fine_only).requires_grad_(False)
     folder = tmp_path_factory.mktemp("packs") / "tiny"
-    writing.write_default_pack(folder, model, encoder, readout, {"kind": "portrait"})
-    return folder, model, encoder, readout
+    surrogate = Surrogate(model.coarse_columns, model.features.count).requires_grad_(False)
+    writing.write_default_pack(folder, model, encoder, surrogate, readout, {"kind": "portrait"})
+    return folder, model, encoder, surrogate, readout
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,7 @@ def test_manifest(loaded):
 
 @pytest.mark.parametrize("n", [1, 5])
 def test_every_graph_agrees_with_torch_at_every_batch_size(loaded, written, n):
-    _, model, encoder, readout = written
+    _, model, encoder, _, readout = written
     rng = np.random.default_rng(n)
     z = rng.standard_normal((n, len(NAMES))).astype(np.float32)
     copula = writing.Copula(portrait_samples())
@@ -80,7 +86,7 @@ def test_the_average_is_the_mean_of_the_mapping(loaded):
 
 
 def test_a_direction_moves_w_plus_as_its_parameter_does(written):
-    _, model, _, _ = written
+    _, model, *_ = written
     axis = next(axis for axis in AXES if axis.name == "yaw")
     people = torch.from_numpy(portrait_samples()[:200])
     vector = fit_direction(model, axis, people)
@@ -93,7 +99,58 @@ def test_a_direction_moves_w_plus_as_its_parameter_does(written):
 
 
 def test_writing_twice_gives_the_same_bytes(written, tmp_path):
-    folder, model, encoder, readout = written
-    again = writing.write_default_pack(tmp_path / "again", model, encoder, readout, {"kind": "portrait"})
+    folder, model, encoder, surrogate, readout = written
+    again = writing.write_default_pack(tmp_path / "again", model, encoder, surrogate, readout, {"kind": "portrait"})
     for name in ("generator.onnx", "mapping.onnx", "w_avg.npy", "directions.npz", "golden.npz"):
         assert sha256_of(folder / name) == sha256_of(again / name), name
+
+
+def test_another_synthesis_replaces_the_generator_alone(written, tmp_path):
+    _, model, encoder, surrogate, readout = written
+    folder = writing.write_default_pack(
+        tmp_path / "p", model, encoder, surrogate, readout, {"kind": "portrait", "samples": 1}
+    )
+    hashes = {path.name: sha256_of(path) for path in folder.iterdir() if path.is_file()}
+    (folder / "targets").mkdir()
+    (folder / "targets" / "note.txt").write_text("kept")
+    better = copy.deepcopy(model)
+    better.generator.const.add_(1.0)
+    writing.replace_generator(folder, better, {"samples": 2})
+    changed = {name for name, old in hashes.items() if sha256_of(folder / name) != old}
+    assert changed == {"generator.onnx", "golden.npz", "pack.json"}
+    assert (folder / "targets" / "note.txt").exists()
+    with load_pack(folder, "openvino") as pack, torch.no_grad():
+        assert pack.provenance == {"kind": "portrait", "samples": 2}
+        drawn = better.generator(torch.from_numpy(pack.w_avg[None].copy())).numpy()
+        np.testing.assert_allclose(pack.synthesize(pack.w_avg[None]), drawn, atol=1e-3)
+
+
+def test_a_pack_of_another_mapping_keeps_its_generator(written):
+    folder, model, *_ = written
+    other = copy.deepcopy(model)
+    other.mapping.coarse_rows.bias2.add_(0.1)
+    kept = sha256_of(folder / "generator.onnx")
+    with pytest.raises(EngineError, match="another mapping"):
+        writing.replace_generator(folder, other, {})
+    assert sha256_of(folder / "generator.onnx") == kept
+
+
+def test_the_refiner_sees_what_the_surrogate_saw(loaded, written):
+    _, model, encoder, surrogate, _ = written
+    refiner = refiner_of(loaded)
+    rng = np.random.default_rng(3)
+    parameters = portrait_samples()[5]
+    features = refiner.features(parameters)
+    landmarks = rng.uniform(0, 1, (478, 3)).astype(np.float32)
+    crop = rng.uniform(-1, 1, (3, 128, 128)).astype(np.float32)
+    with torch.no_grad():
+        standardised = model.features(torch.from_numpy(parameters[None]))
+        shape, colours = surrogate(standardised)
+        patches = encoder.patches(torch.from_numpy(crop[None]), torch.from_numpy(landmarks[None]))
+        components = encoder.space(torch.from_numpy(landmarks[None]))
+    np.testing.assert_allclose(features, standardised[0], atol=1e-5)
+    np.testing.assert_allclose(refiner.parameters(features), parameters, atol=1e-4)
+    off = refiner._space.root @ (shape[0] - components[0]).numpy()
+    assert refiner.landmark_residual(features, landmarks) == pytest.approx(np.linalg.norm(off), rel=1e-3)
+    skin = (colours[0] - patches[0])[:NUM_SKIN].mean(0).norm()
+    assert refiner.skin_residual(features, landmarks, crop) == pytest.approx(float(skin), rel=1e-3)
