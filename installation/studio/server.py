@@ -26,6 +26,7 @@ from installation.config import load_config
 from installation.core.controls import ValueRefused
 from installation.display.type_setting import SERIF, bundled_font
 from installation.errors import ConfigError, MirrorError, PhotographError
+from installation.kiosk.body import forbid_core_dumps
 from installation.runtime.pages import (
     PinGate,
     file_routes,
@@ -181,6 +182,7 @@ def main(argv: Sequence[str]) -> int:
     if options.pin and not (options.pin.isdecimal() and 4 <= len(options.pin) <= 12):
         raise ConfigError("--pin takes 4 to 12 digits")
     need_web(_PURPOSE)
+    forbid_core_dumps()
     gate = PinGate(options.pin, secrets.token_bytes(16), time.monotonic) if options.pin else None
     with listen(options.host, options.port, "close the other program or give another --port") as listener:
         tell_on_stderr("the studio is warming up ...")

@@ -12,11 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Served:
-    """`mirror studio` in its own process, on a free port."""
+    """`mirror studio` in its own process.
 
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "installation.cli", "studio", "--no-browser", *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    Args:
+        options: Of the command; the port must be among them.
+        under: A program that runs it, strace for one.
+    """
+
+    def __init__(self, *options: str, under: tuple[str, ...] = ()) -> None:
+        command = [*under, sys.executable, "-m", "installation.cli", "studio", "--no-browser", *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MESA_SHADER_CACHE_DISABLE": "true"}
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
         self.url = ""
         for line in self._process.stderr:
