@@ -145,6 +145,7 @@ class Kiosk:
             failure = ward.tend(now, is_wanted)
             if failure is not None:
                 self._note(now, ward, failure)
+                break  # something else may be wanted now: the next tick asks the plan
         if not wanted.eye:
             company.forget_camera()
         company.take_report()
