@@ -7,45 +7,42 @@ from collections.abc import Iterable
 import psutil
 
 SAMPLE_EVERY_S = 1.0
-_MAX_SAMPLES = 4096
 _MB = 1024.0 * 1024.0
 
 
 class MemoryWatch:
     """Adds up resident memory over processes, once a second.
 
-    Shared pages are counted in each process that holds them, so the sum is an upper bound.
+    Shared pages are counted in each process that holds them, so the sum is an upper bound. It keeps four numbers: a
+    list of samples would be a growth of its own.
     """
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
-        self._began: float | None = None
-        self._last = float("-inf")
-        self.samples: list[tuple[float, float]] = []
-        """(seconds since the first sample, MB); every second one is dropped when there are too many."""
+        self._began = 0.0
+        self._last: float | None = None
+        self._start = self._peak = self._end = 0.0
 
     def sample(self, now: float, pids: Iterable[int]) -> None:
         """Take a sample when one is due."""
-        if now - self._last < SAMPLE_EVERY_S:
+        if self._last is not None and now - self._last < SAMPLE_EVERY_S:
             return
+        if self._last is None:
+            self._began = now
+        first_settled = self._last is None or self._last - self._began < self._settle_s <= now - self._began
         self._last = now
-        self._began = now if self._began is None else self._began
-        self.samples.append((now - self._began, sum(map(resident_mb, pids))))
-        if len(self.samples) > _MAX_SAMPLES:
-            del self.samples[1::2]
+        self._end = sum(map(resident_mb, pids))
+        self._peak = max(self._peak, self._end)
+        if first_settled:
+            self._start = self._end
 
     def summary(self) -> dict[str, float]:
         """start (after `settle_s`, or the first sample), peak, end, and growth from start to end, in MB."""
-        if not self.samples:
-            return {"start": 0.0, "peak": 0.0, "end": 0.0, "growth": 0.0}
-        settled = next((mb for at, mb in self.samples if at >= self._settle_s), self.samples[0][1])
-        end = self.samples[-1][1]
-        peak = max(mb for _, mb in self.samples)
         return {
-            "start": round(settled, 1),
-            "peak": round(peak, 1),
-            "end": round(end, 1),
-            "growth": round(end - settled, 1),
+            "start": round(self._start, 1),
+            "peak": round(self._peak, 1),
+            "end": round(self._end, 1),
+            "growth": round(self._end - self._start, 1),
         }
 
 
