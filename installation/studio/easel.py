@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engines.runtime import Pack, load_pack
+from engines.runtime.refinement import refine, refiner_of
 from installation.config import Config
 from installation.core.latents import Latent
 from installation.devices.cropping import sample_square
@@ -28,7 +29,7 @@ from installation.studio.canvas import Canvas
 from installation.studio.menu import Menu, look_of, menu_of, morph_of
 from installation.studio.photograph import read_photograph
 from installation.studio.session import Drawing, Keep, OtherFace, Photo, Request, Session, Stranger
-from installation.studio.sitter import Sitter, sitters_in
+from installation.studio.sitter import Sitter, as_tensor, sitters_in
 from installation.studio.takeaway import Takeaway
 
 SIDE_PX = 640
@@ -208,7 +209,8 @@ class Easel(threading.Thread):
         if not 1 <= place <= len(faces):
             raise PhotographError("that face is not there any more; bring the photograph again")
         sitter = faces[place - 1]
-        session.sit(sitter.w_plus, faces)
+        likeness = refine(self._pack, as_tensor(sitter.crop), sitter.crop_landmarks, sitter.w_plus)
+        session.sit(likeness, faces)
         seconds = self._clock() - began
         before = jpeg(large_crop(sitter, self._canvas.side))
         session.tell("sitter", before, faces=len(faces), place=place, seconds=seconds, notes=list(notes))
@@ -238,6 +240,8 @@ def warm_up(pack: Pack, canvas: Canvas) -> None:
     if spec is not None:
         crops = np.zeros((1, 3, spec.input_size, spec.input_size), np.float32)
         pack.encode(crops, np.zeros((1, 478, 3), np.float32) if spec.landmarks else None)
+    if refiner_of(pack) is not None:
+        pack.portray(pack.read_out(latent))
     canvas.still(pack.synthesize(latent), "plain", {})
 
 
