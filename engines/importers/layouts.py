@@ -18,35 +18,38 @@ compared where present), and most of `opts`.
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import re
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engines.importers.checked import (
+    Tensors,
+    arrays_of,
+    checked_average,
+    compare_kernel,
+    complete,
+    drawn_noise,
+    size_of,
+    unflattened,
+    without_ones,
+)
 from engines.importers.files import PICKLE, SAFETENSORS, Opened
 from engines.importers.nvidia import nvidia_module, tensorflow_network
 from engines.importers.tensors import as_array
 from engines.lazy import LazyArray
 from engines.networks.architecture import (
     E4E,
-    FIR_TAPS,
     PSP,
     EncoderArchitecture,
     GeneratorArchitecture,
-    Shapes,
     encoder_shapes,
     generator_shapes,
     layer_names,
 )
 from installation.errors import EngineError
-
-Tensors = dict[str, LazyArray]
 
 _MAX_LEVELS = 10
 """4 to 2048 pixels."""
@@ -93,21 +96,21 @@ def recognise(content: Opened, encoder_kind: str | None = None) -> Weights | Non
     if not isinstance(tree, dict):
         return None
     if content.format == SAFETENSORS:
-        tree = _unflattened(tree, content.notes)
+        tree = unflattened(tree, content.notes)
     if isinstance(tree.get("G_ema"), dict):
         ema = tree["G_ema"]
-        found = nvidia_module(ema) if "class_name" in ema else (_arrays(ema), {})
+        found = nvidia_module(ema) if "class_name" in ema else (arrays_of(ema), {})
         return _from_nvidia("NVIDIA StyleGAN2", *found)
     state = tree.get("state_dict")
     if isinstance(state, dict) and any(str(key).startswith(("encoder.", "decoder.")) for key in state):
-        return _from_psp(_arrays(state), tree, encoder_kind)
+        return _from_psp(arrays_of(state), tree, encoder_kind)
     if isinstance(tree.get("g_ema"), dict):
-        return _from_rosinality(_arrays(tree["g_ema"]), as_array(tree.get("latent_avg")))
+        return _from_rosinality(arrays_of(tree["g_ema"]), as_array(tree.get("latent_avg")))
     names = set(map(str, tree))
     if "synthesis.b4.const" in names:
-        return _from_nvidia("NVIDIA StyleGAN2", _arrays(tree), {})
+        return _from_nvidia("NVIDIA StyleGAN2", arrays_of(tree), {})
     if "style.1.weight" in names or "conv1.conv.weight" in names:
-        return _from_rosinality(_arrays(tree), as_array(tree.get("latent_avg")))
+        return _from_rosinality(arrays_of(tree), as_array(tree.get("latent_avg")))
     return None
 
 
@@ -149,9 +152,9 @@ def _from_psp(tensors: Tensors, tree: Mapping[Any, Any], asked: str | None) -> W
         layout=f"{kind} checkpoint",
         generator=generator,
         generator_tensors=generator_tensors,
-        average=_average(average, generator, "latent_avg"),
+        average=checked_average(average, generator, "latent_avg"),
         encoder=encoder,
-        encoder_tensors=_complete(plain, encoder_shapes(encoder), lambda name: f"encoder.{name}"),
+        encoder_tensors=complete(plain, encoder_shapes(encoder), lambda name: f"encoder.{name}"),
         notes=tuple(notes),
     )
 
@@ -160,7 +163,7 @@ def _stages(tensors: Tensors) -> tuple[tuple[int, int], ...]:
     """Read the body's stages: blocks of the same width in a row."""
     blocks = {int(match[1]) for key in tensors if (match := re.match(r"body\.(\d{1,2})\.", key))}
     widths = [
-        _size(tensors, f"body.{i}.res_layer.1.weight", 4, 0, "encoder.") for i in range(max(blocks, default=0) + 1)
+        size_of(tensors, f"body.{i}.res_layer.1.weight", 4, 0, "encoder.") for i in range(max(blocks, default=0) + 1)
     ]
     return tuple((width, len(list(run))) for width, run in itertools.groupby(widths))
 
@@ -174,7 +177,7 @@ def _guessed_kind(tree: Mapping[Any, Any], options: Mapping[Any, Any]) -> str | 
 def _from_rosinality(tensors: Tensors, average: LazyArray | None) -> Weights:
     notes: list[str] = []
     generator, generator_tensors = _rosinality_generator(tensors, "", notes)
-    average = _average(average, generator, "latent_avg")
+    average = checked_average(average, generator, "latent_avg")
     return Weights("rosinality StyleGAN2", generator, generator_tensors, average, None, {}, tuple(notes))
 
 
@@ -189,25 +192,25 @@ def _rosinality_generator(tensors: Tensors, prefix: str, notes: list[str]) -> tu
         raise EngineError(f"it has no {prefix}convs and {prefix}to_rgbs of a StyleGAN2 generator; it is not whole")
     levels = max(highest) + 2
     colour = ["to_rgb1", *(f"to_rgbs.{level}" for level in range(levels - 1))]
-    channels = tuple(_size(tensors, f"{name}.conv.weight", 5, 2, prefix) for name in colour)
-    w_dim = _size(tensors, "conv1.conv.modulation.weight", 2, 1, prefix)
-    z_dim = _size(tensors, "style.1.weight", 2, 1, prefix)
+    channels = tuple(size_of(tensors, f"{name}.conv.weight", 5, 2, prefix) for name in colour)
+    w_dim = size_of(tensors, "conv1.conv.modulation.weight", 2, 1, prefix)
+    z_dim = size_of(tensors, "style.1.weight", 2, 1, prefix)
     depth = len([key for key in tensors if re.fullmatch(r"style\.\d{1,2}\.weight", key)])
     arch = GeneratorArchitecture(4 << (levels - 1), z_dim, w_dim, channels, depth)
     names = rosinality_names(arch)
     found = {}
     for ours, theirs in names.items():
         if theirs in tensors:
-            found[ours] = _without_ones(tensors[theirs], ours)
+            found[ours] = without_ones(tensors[theirs], ours)
         elif ours.endswith("noise_const"):
-            found[ours] = _drawn_noise(ours, generator_shapes(arch)[ours])
+            found[ours] = drawn_noise(ours, generator_shapes(arch)[ours])
     if not any(names[ours] in tensors for ours in names if ours.endswith("noise_const")):
         notes.append("the file has no noise images; they were drawn, always the same ones")
     for key, kernel in tensors.items():
         if key.endswith(".kernel"):
-            _compare_kernel(kernel, 4.0, prefix + key)
+            compare_kernel(kernel, 4.0, prefix + key)
     shapes = {name: shape for name, shape in generator_shapes(arch).items() if name != "mapping.w_avg"}
-    return arch, _complete(found, shapes, lambda name: prefix + names[name])
+    return arch, complete(found, shapes, lambda name: prefix + names[name])
 
 
 def rosinality_names(arch: GeneratorArchitecture) -> dict[str, str]:
@@ -244,9 +247,9 @@ def _from_nvidia(layout: str, tensors: Tensors, settings: Mapping[str, Any]) -> 
         raise EngineError("it has no synthesis blocks of a StyleGAN2 generator")
     resolution = max(sides)
     levels = resolution.bit_length() - 2
-    channels = tuple(_size(tensors, f"synthesis.b{4 << i}.torgb.weight", 4, 1, "") for i in range(levels))
-    w_dim = _size(tensors, "synthesis.b4.conv1.affine.weight", 2, 1, "")
-    z_dim = _size(tensors, "mapping.fc0.weight", 2, 1, "")
+    channels = tuple(size_of(tensors, f"synthesis.b{4 << i}.torgb.weight", 4, 1, "") for i in range(levels))
+    w_dim = size_of(tensors, "synthesis.b4.conv1.affine.weight", 2, 1, "")
+    z_dim = size_of(tensors, "mapping.fc0.weight", 2, 1, "")
     depth = len([key for key in tensors if re.fullmatch(r"mapping\.fc\d{1,2}\.weight", key)])
     clamp = settings.get("conv_clamp")
     arch = GeneratorArchitecture(
@@ -255,7 +258,7 @@ def _from_nvidia(layout: str, tensors: Tensors, settings: Mapping[str, Any]) -> 
     notes = []
     for key, kernel in tensors.items():
         if key.endswith("resample_filter"):
-            _compare_kernel(kernel, 1.0, key)
+            compare_kernel(kernel, 1.0, key)
     shapes = {name: shape for name, shape in generator_shapes(arch).items() if name != "mapping.w_avg"}
     found = dict(tensors)
     if not any(name.endswith("noise_const") for name in tensors):
@@ -263,115 +266,5 @@ def _from_nvidia(layout: str, tensors: Tensors, settings: Mapping[str, Any]) -> 
         for name, shape in shapes.items():
             if name.endswith((".noise_const", ".noise_strength")):
                 found[name] = LazyArray.of(np.zeros(shape, np.float32))
-    average = _average(tensors.get("mapping.w_avg"), arch, "mapping.w_avg")
-    return Weights(layout, arch, _complete(found, shapes, str), average, None, {}, tuple(notes))
-
-
-# Checks and small changes -------------------------------------------------------------------------------------------
-
-
-def _complete(found: Tensors, shapes: Shapes, theirs: Callable[[str], str]) -> Tensors:
-    """Take the tensors of a network, all there and of the right shape; each is checked again when it is loaded."""
-    missing = [theirs(name) for name in shapes if name not in found]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise EngineError(f"the tensor '{missing[0]}'{more} is missing; the checkpoint is not whole")
-    return {name: _checked(found[name], shape, theirs(name)) for name, shape in shapes.items()}
-
-
-def _checked(tensor: LazyArray, shape: tuple[int, ...], name: str) -> LazyArray:
-    if tensor.shape != shape:
-        raise EngineError(f"the tensor '{name}' is {tensor.shape}; {shape} was expected")
-    if tensor.dtype.kind != "f":
-        raise EngineError(f"the tensor '{name}' holds {tensor.dtype}; numbers with a fraction were expected")
-
-    def finite(array: NDArray[Any]) -> NDArray[Any]:
-        if not np.isfinite(array).all():
-            raise EngineError(f"the tensor '{name}' holds NaN or infinity; the checkpoint is damaged")
-        return array
-
-    return tensor.then(finite)
-
-
-def _average(average: LazyArray | None, arch: GeneratorArchitecture, name: str) -> LazyArray | None:
-    if average is None:
-        return None
-    shape = average.shape[1:] if len(average.shape) > 1 and average.shape[0] == 1 else average.shape
-    if shape not in ((arch.w_dim,), (arch.num_ws, arch.w_dim)):
-        raise EngineError(f"'{name}' is {average.shape}; ({arch.w_dim},) or ({arch.num_ws}, {arch.w_dim}) was expected")
-    return _checked(average.then(lambda array: array.reshape(shape), shape), shape, name)
-
-
-def _without_ones(tensor: LazyArray, ours: str) -> LazyArray:
-    """Drop the leading axes of size one that this family gives weights, biases and noise."""
-    wanted = 0 if ours.endswith("noise_strength") else 2 if ours.endswith("noise_const") else None
-    if ours.endswith(("torgb.bias",)):
-        if tensor.shape[:1] + tensor.shape[2:] != (1, 1, 1):
-            return tensor
-        return tensor.then(lambda array: array.reshape(-1), (math.prod(tensor.shape),))
-    if wanted is None:
-        wanted = 3 if ours.endswith("const") else len(tensor.shape)
-        if ours.endswith(".weight") and len(tensor.shape) == 5:
-            wanted = 4
-    lead = len(tensor.shape) - wanted
-    if lead <= 0 or any(size != 1 for size in tensor.shape[:lead]):
-        return tensor
-    shape = tensor.shape[lead:]
-    return tensor.then(lambda array: array.reshape(shape), shape)
-
-
-def _size(tensors: Tensors, name: str, dimensions: int, axis: int, prefix: str) -> int:
-    """Read one size of a tensor that decides the architecture."""
-    tensor = tensors.get(name)
-    if tensor is None:
-        raise EngineError(f"the tensor '{prefix}{name}' is missing; the checkpoint is not whole")
-    if len(tensor.shape) != dimensions or not 1 <= tensor.shape[axis] <= 4096:
-        raise EngineError(f"the tensor '{prefix}{name}' is {tensor.shape}; {dimensions} dimensions were expected")
-    return tensor.shape[axis]
-
-
-def _compare_kernel(kernel: LazyArray, gain: float, name: str) -> None:
-    """Refuse a network with another FIR filter than [1, 3, 3, 1]: its pictures would be wrong."""
-    taps = np.asarray(FIR_TAPS)
-    expected = np.outer(taps, taps) / taps.sum() ** 2 * gain
-    if kernel.shape != expected.shape or not np.allclose(kernel.load(), expected, rtol=0, atol=1e-5):
-        raise EngineError(f"'{name}' is another filter than [1, 3, 3, 1], which is not supported")
-
-
-def _drawn_noise(name: str, shape: tuple[int, ...]) -> LazyArray:
-    seed = zlib.crc32(name.encode("utf-8"))
-
-    def draw() -> NDArray[np.float32]:
-        return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype(np.float32)
-
-    return LazyArray(shape, np.dtype(np.float32), draw)
-
-
-def _arrays(tree: Mapping[Any, Any]) -> Tensors:
-    """Keep the arrays of a table, by name."""
-    return {
-        key: array for key, value in tree.items() if isinstance(key, str) and (array := as_array(value)) is not None
-    }
-
-
-def _unflattened(tensors: Tensors, notes: Mapping[str, str]) -> dict[str, Any]:
-    """Give a safetensors file the tree of the checkpoint that it came from."""
-    options: dict[str, Any] = {}
-    for key, text in notes.items():
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = text
-        if key == "opts" and isinstance(value, dict):
-            options |= value
-        else:
-            options[key] = value
-    for prefix in ("g_ema.", "G_ema."):
-        inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        if inner:
-            return {prefix[:-1]: inner, "latent_avg": tensors.get("latent_avg")}
-    state = {key.removeprefix("state_dict."): value for key, value in tensors.items()}
-    if any(key.startswith("encoder.") for key in state):
-        average = state.pop("latent_avg", None)
-        return {"state_dict": state, "latent_avg": average, "opts": options}
-    return dict(tensors)
+    average = checked_average(tensors.get("mapping.w_avg"), arch, "mapping.w_avg")
+    return Weights(layout, arch, complete(found, shapes, str), average, None, {}, tuple(notes))

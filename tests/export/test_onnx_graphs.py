@@ -15,7 +15,9 @@ from onnx import TensorProto, helper
 
 from engines.export.encoder_graph import encoder_graph
 from engines.export.generator_graph import FP16, FP32, generator_graph, mapping_graph, skip_phases
-from engines.export.golden import Window, encode, golden_vectors, map_latents, synthesize_window
+from engines.export.golden import golden_vectors, map_latents
+from engines.export.golden_encoder import encode
+from engines.export.golden_generator import Window, synthesize_window
 from engines.export.lint import lint
 from engines.export.writer import Graph, write_onnx
 from engines.lazy import LazyArray
@@ -167,7 +169,9 @@ def test_golden_vectors_of_a_larger_picture_are_a_window() -> None:
 def test_skip_phases_are_the_filter() -> None:
     image = torch.randn(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
     phases = torch.nn.functional.conv2d(image, torch.from_numpy(skip_phases()).float(), padding=1)
-    torch.testing.assert_close(torch.nn.functional.pixel_shuffle(phases, 2), upsample(image, fir_taps()), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        torch.nn.functional.pixel_shuffle(phases, 2), upsample(image, fir_taps()), atol=1e-6, rtol=0
+    )
 
 
 def test_writer_writes_what_onnx_would(tmp_path: Path) -> None:
