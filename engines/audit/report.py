@@ -7,16 +7,15 @@ from `sentences`, what it shows from `charts` and the faces in the audit's folde
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from engines.audit import charts, sentences
+from engines.audit.album import Album
 from engines.audit.document import Audit, Summary
 from engines.audit.faces import FOLDER
 from engines.audit.findings import FINDING, Grid
@@ -25,7 +24,6 @@ from engines.audit.report_people import labels_section, zero_shot_section
 from engines.audit.variants import AS_IS, GENDER, KINDS, MAN, WOMAN
 
 CSS = Path(__file__).with_name("report.css")
-JPEG_QUALITY = 82
 _LETTERS = {WOMAN: "w", MAN: "m", GENDER: "g"}
 _TABLE_AXES = 12
 _FONT = ("font_source_serif_pro", "files/SourceSerifPro-Regular.ttf")
@@ -53,30 +51,6 @@ def report_html(folder: Path, audit: Audit) -> str:
         "</main></body></html>\n",
     ]
     return "\n".join(part for part in parts if part)
-
-
-class Album:
-    """Faces as data URIs, each read once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._known: dict[str, str] = {}
-
-    def image(self, name: str | None, alt: str) -> str:
-        """An `<img>`; nothing if there is no face."""
-        if name is None:
-            return ""
-        if name not in self._known:
-            with Image.open(self._folder / name) as picture:
-                self._known[name] = data_uri(picture)
-        return f'<img src="{self._known[name]}" alt="{escape(alt)}" width="128" height="128">'
-
-
-def data_uri(picture: Image.Image) -> str:
-    """A picture as a JPEG inside the page."""
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _head(audit: Audit) -> str:

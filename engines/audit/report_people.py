@@ -5,15 +5,16 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from engines.audit.album import Album
 from engines.audit.document import Audit
 from engines.audit.labels import Agreement
-from engines.audit.sitters import FACTORS
-from engines.audit.zero_shot import Rate
+from engines.audit.sitters import FACTORS, FOLDER, file_name
+from engines.audit.zero_shot import Rate, ZeroShot
 from engines.runtime.targets import LABELS
 
 
 def zero_shot_section(folder: Path, audit: Audit) -> str:
-    """Tables of rates, a table per factor; nothing if no such model was asked."""
+    """Portraits, and tables of rates, a table per factor; nothing if no such model was asked."""
     z = audit.zero_shot
     if z is None:
         return ""
@@ -47,8 +48,21 @@ def zero_shot_section(folder: Path, audit: Audit) -> str:
         f"<p>{z.portraits} portraits: the same few drawn people in every skin tone, age and gender expression, nothing "
         f"else changed. The model must choose one word for each. Differences beyond chance: {escape(said)}.</p>"
         f'<p class="soft small">Words it chose most: {escape(chosen)}. Model {escape(z.model.sha256[:12])}.</p>'
-        f"{''.join(tables)}"
+        f"{_portraits(folder, z)}{''.join(tables)}"
     )
+
+
+def _portraits(folder: Path, z: ZeroShot) -> str:
+    """One person in twelve ways, and the portraits that the model was surest of."""
+    album = Album(folder / FOLDER)
+    one = "".join(f"<figure>{album.image(file_name(i), 'The same person drawn again')}</figure>" for i in z.shown)
+    rows = "".join(
+        f'<h3>Surest of “{escape(category.replace("_", " "))}”</h3><div class="strip">'
+        + "".join(f"<figure>{album.image(file_name(i), f'Portrait {i}')}</figure>" for i in examples)
+        + "</div>"
+        for category, examples in z.examples.items()
+    )
+    return f'<div class="strip">{one}</div><details><summary>Portraits by category</summary>{rows}</details>'
 
 
 def labels_section(audit: Audit) -> str:

@@ -33,8 +33,10 @@ from engines.audit.remembered import Remembered
 from engines.audit.report import report_html
 from engines.audit.sentences import observations
 from engines.audit.tables import write_tables
+from engines.audit.zero_shot import CATEGORIES, ZeroShot, read_categories, zero_shot
 from engines.runtime import load_pack
 from engines.targets.captions import CAPTIONS, NEUTRAL, Attribute, read_attributes, read_neutral
+from engines.targets.hub import need
 from installation.runtime.progress import Progress
 
 REPORT_NAME = "report.html"
@@ -78,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         versions=_versions(),
         faces=faces,
         pack=pack_name,
-        zero_shot=None,
+        zero_shot=_zero_shot(options),
         labelling=labelling,
         other=other,
         seconds=seconds,
@@ -93,6 +95,8 @@ def run(options: argparse.Namespace) -> int:
 def _measure(
     options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...]
 ) -> tuple[Measured, Moves | None, Questions]:
+    if options.via != "words":
+        return _measure_faces(options, questions, attributes)
     from engines.targets.text_model import TextModel
 
     neutral = read_neutral(options.neutral or NEUTRAL)
@@ -102,6 +106,38 @@ def _measure(
         embed = Remembered(in_batches(model), options.out, model.sha256, progress)
         measured, yard = measure_words(embed, questions, attributes, neutral, models=(model.used,), notes=notes)
         return measured, of_added_words(embed, yard, questions), questions
+
+
+def _measure_faces(
+    options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...]
+) -> tuple[Measured, None, Questions]:
+    from engines.audit.by_pictures import measure_faces, ruler_for
+    from engines.audit.face_makers import make_faces
+
+    with load_pack(options.pack) as pack:
+        ruler = ruler_for(pack, attributes)
+        faces, asked, models, notes = make_faces(options, questions, pack)
+        settings = {"pack": pack.name, "steps": options.steps} if options.via == "clip" else {"pack": pack.name}
+        measured = measure_faces(faces, asked, ruler, route=options.via, models=models, settings=settings, notes=notes)
+    return measured, None, asked
+
+
+def _zero_shot(options: argparse.Namespace) -> ZeroShot | None:
+    """Ask the vision-language model, if there is one, about drawn people."""
+    if options.clip_model is None:
+        return None
+    need("torch", "the zero-shot tables")
+    from engines.audit.clip_eyes import likeness_of
+    from engines.audit.sitters import balanced_sitters, draw_sitters, save_sitters
+    from engines.targets.clip_model import ClipModel
+
+    categories = read_categories(options.categories or CATEGORIES)
+    clip = ClipModel(options.clip_model)
+    sitters = balanced_sitters(options.people)
+    pictures = draw_sitters(sitters)
+    found = zero_shot(likeness_of(clip, pictures), sitters, categories, clip.used)
+    save_sitters(options.out, pictures, sitters, {i for examples in found.examples.values() for i in examples})
+    return found
 
 
 def _faces(

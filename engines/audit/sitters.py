@@ -6,8 +6,10 @@ else untouched: hair, dress, light and pose are the same in all pictures of one 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 from engines.faces.parameters import INDEX, Parameters
 from engines.faces.renderer import PortraitRenderer
 from engines.faces.sampler import sample
+from installation.display.pictures import save_png
 
+FOLDER = "sitters"
 SEED = 129
 PEOPLE = 6
 PORTRAIT_PX = 224
@@ -68,3 +72,23 @@ def draw_sitters(sitters: tuple[Sitter, ...], size: int = PORTRAIT_PX) -> NDArra
         return np.stack([renderer.render(sitter.parameters) for sitter in sitters])
     finally:
         renderer.release()
+
+
+def save_sitters(folder: Path, pictures: NDArray[np.uint8], sitters: tuple[Sitter, ...], also: Iterable[int]) -> None:
+    """Save what the report shows: the first person in every skin and gender expression, and some others.
+
+    Raises:
+        DisplayError: If a picture cannot be written.
+    """
+    for i in sorted({*shown(sitters), *also}):
+        save_png(pictures[i], folder / FOLDER / file_name(i))
+
+
+def shown(sitters: tuple[Sitter, ...]) -> list[int]:
+    """The first person, middle-aged, in every skin tone and gender expression."""
+    return [i for i, sitter in enumerate(sitters) if sitter.person == 0 and sitter.age == "middle-aged"]
+
+
+def file_name(index: int) -> str:
+    """Of a portrait in the folder of sitters."""
+    return f"sitter {index:04d}.png"

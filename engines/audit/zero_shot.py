@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.audit.sitters import FACTORS, Sitter
+from engines.audit.sitters import FACTORS, Sitter, shown
 from engines.audit.statistics.intervals import mean_interval
 from engines.audit.statistics.significance import benjamini_hochberg
 from engines.runtime.targets import ModelUsed
@@ -72,7 +72,8 @@ class ZeroShot:
         tests: (factor, category, widest difference of rates, p, q).
         chosen: Word -> portraits that got it, most first.
         portraits: How many there were.
-        examples: Category -> indices of the portraits surest of it.
+        examples: Category -> portraits that the model was surest of.
+        shown: Portraits of one person, for people to see what was changed.
     """
 
     model: ModelUsed
@@ -81,6 +82,7 @@ class ZeroShot:
     chosen: dict[str, int]
     portraits: int
     examples: dict[str, tuple[int, ...]]
+    shown: tuple[int, ...]
 
     def table(self) -> list[Iterable[object]]:
         """For CSV."""
@@ -167,6 +169,7 @@ def zero_shot(
         {words[names[i]]: int(counts[i]) for i in order},
         len(sitters),
         best,
+        tuple(shown(tuple(sitters))),
     )
 
 
