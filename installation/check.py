@@ -49,6 +49,7 @@ def check(config_path: Path | None, pack_name: str | None, source: str | None) -
         ("system libraries", check_libraries),
         ("model pack", lambda: check_pack(config, pack_name)),
         ("display", lambda: check_display(config)),
+        ("ways out", lambda: check_out(config)),
         ("camera", lambda: check_camera(config, source)),
         ("faces", check_faces),
         ("OSC port", lambda: check_osc(config)),
@@ -123,6 +124,15 @@ def check_display(config: Config) -> str:
         return f"{'; '.join(names)}, {window.size_px[0]}x{window.size_px[1]}"
     finally:
         window.close()
+
+
+def check_out(config: Config) -> str:
+    """Every way out of the machine that is switched on can be opened."""
+    from installation.display.outlets import OUTLETS
+
+    for way in config.out.named:
+        OUTLETS[way](config.out, config.display.size).close()
+    return ", ".join(config.out.named) or "none: the picture stays in this machine"
 
 
 def check_camera(config: Config, source: str | None) -> str:

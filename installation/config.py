@@ -22,7 +22,7 @@ from installation.devices.instrument_config import (
     MidiConfig,
     OscConfig,
 )
-from installation.display.config import CaptionConfig, DisplayConfig, RecordConfig
+from installation.display.config import CaptionConfig, DisplayConfig, OutConfig, RecordConfig
 from installation.errors import ConfigError
 from installation.kiosk.config import (
     DocentConfig,
@@ -120,6 +120,7 @@ class Config(Section):
     display: DisplayConfig = DisplayConfig()
     captions: CaptionConfig = CaptionConfig()
     record: RecordConfig = RecordConfig()
+    out: OutConfig = OutConfig()
     osc: OscConfig = OscConfig()
     cues: CuesConfig = CuesConfig()
     audio: AudioConfig = AudioConfig()

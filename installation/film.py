@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from installation.display.config import RecordConfig
+from installation.display.outlets import Relay
 from installation.display.pictures import FrameSampler, save_png, write_contact_sheet
 from installation.display.recorder import Recorder
 from installation.display.renderer import Renderer
@@ -27,6 +28,8 @@ class Film:
         config: Rate and quality of the film.
         film: The mp4 to write, or None.
         sheet: The PNG to write at the end, or None.
+        relays: Ways out of the machine; closed with the rest.
+        flag: What the screen says while one is open, with {where} for their names.
         snapshots: Folder for single pictures, or None where that is not enabled.
 
     Raises:
@@ -42,6 +45,8 @@ class Film:
         film: Path | None,
         sheet: Path | None,
         snapshots: Path | None,
+        relays: tuple[Relay, ...] = (),
+        flag: str = "{where}",
     ) -> None:
         self._renderer = renderer
         self._sheet = sheet
@@ -50,20 +55,35 @@ class Film:
         self._recorder = (
             Recorder(film, size, config.fps, quality=config.quality, preset=config.preset) if film is not None else None
         )
+        self._relays = relays
+        self._flag = flag
         self._began: float | None = None
 
     def take(self, now: float) -> None:
         """Look at the newest finished frame, if anybody wants it."""
-        if self._recorder is None and self._sampler is None:
+        if self._recorder is None and self._sampler is None and not self._relays:
             return
         frame = self._renderer.read()
         if frame is None:
             return
         self._began = now if self._began is None else self._began
+        for relay in self._relays:
+            relay.submit(frame, now)
         if self._recorder is not None:
             self._recorder.submit(frame, now)
         if self._sampler is not None:
             self._sampler.offer(frame, now - self._began)
+
+    @property
+    def leaving(self) -> str:
+        """What the screen must say now: where the picture goes; "" while it stays."""
+        where = ", ".join(relay.where for relay in self._relays if relay.is_open)
+        return self._flag.replace("{where}", where) if where else ""
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why a way out has closed."""
+        return tuple(relay.failure for relay in self._relays if relay.failure)
 
     def snapshot(self) -> str:
         """Save the picture that is on screen; returns a sentence for the overlay."""
@@ -76,7 +96,9 @@ class Film:
         return f"saved {save_png(frame, self._snapshots / f'mirror-{stamp}.png')}"
 
     def close(self) -> None:
-        """Finish the film and write the sheet; says where they are."""
+        """Finish the film and write the sheet; says where they are. Ways out are closed first."""
+        for relay in self._relays:
+            relay.close()
         if self._recorder is not None:
             self._recorder.close()
             tell_on_stderr(self._recorder.failure or f"film: {self._recorder.path}")

@@ -181,6 +181,7 @@ class Show:
             blend=self._blend(now),
             notice=orders.words,
             notice_alpha=orders.words_alpha,
+            leaving=self._film.leaving,
             fade=1.0 - (1.0 - self._black) * orders.light,
             presence=visit.presence if self._shows_visitor() else 0.0,
             freeze=bool(snapshot["/mirror/freeze"]),
@@ -371,5 +372,6 @@ class Show:
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()
-        notice = "\n".join(line for line in (self._notice, *self._renderer.notices, *self._further.notices) if line)
+        troubles = (*self._film.failures, *self._renderer.notices, *self._further.notices)
+        notice = "\n".join(line for line in (self._notice, *troubles) if line)
         return OverlayData(stages, values, KEYS_HELP, notice, self._meters(now), self._grid)

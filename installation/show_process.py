@@ -25,6 +25,7 @@ from installation.devices.eye_record import newest_picture
 from installation.devices.performance import Performance, PerformanceConfig
 from installation.display.further_windows import FurtherWindows
 from installation.display.looks import look_controls, look_names
+from installation.display.outlets import open_relays
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS
 from installation.display.window import Window, open_window
@@ -194,13 +195,16 @@ def _performance(task: ShowTask, instrument: Instrument, eye: SharedSlot) -> Per
 
 def _film(task: ShowTask, window: Window, renderer: Renderer) -> Film:
     options, display, record = task.options, task.config.display, task.config.record
+    size = renderer.surface.upright_size(window.size_px)
     return Film(
         renderer,
-        renderer.surface.upright_size(window.size_px),
+        size,
         record,
         film=options.record or (Path(record.path) if record.path else None),
         sheet=options.sheet,
         snapshots=Path(display.snapshot_folder) if display.snapshots else None,
+        relays=open_relays(task.config.out, size, tell_on_stderr),
+        flag=task.config.out.flag,
     )
 
 

@@ -147,6 +147,30 @@ class CaptionConfig(Section):
     opacity: Unit = Field(0.92, description="Opacity of the words: 0 to 1, without a unit.")
 
 
+class OutConfig(Section):
+    """[out]: ways out of the machine for the picture on the screen. All are off unless named; the screen says so."""
+
+    ndi: str = Field("", max_length=64, description="Name of the NDI source to announce in the network; empty is off.")
+    virtual_camera: str = Field(
+        "", description="Device of a virtual camera (/dev/video9), auto for the first one; empty is off."
+    )
+    spout: str = Field("", max_length=64, description="Name of the Spout sender (Windows); empty is off.")
+    syphon: str = Field("", max_length=64, description="Name of the Syphon server (macOS); empty is off.")
+    fps: float = Field(30.0, ge=1.0, le=120.0, description="Pictures per second at most, in hertz.")
+    flag: str = Field(
+        "● this picture also goes to: {where}",
+        min_length=1,
+        max_length=200,
+        description="What the screen says meanwhile; {where} is replaced by the ways that are open.",
+    )
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The ways that are switched on, with what they are called."""
+        ways = ("ndi", "virtual_camera", "spout", "syphon")
+        return {way: getattr(self, way) for way in ways if getattr(self, way)}
+
+
 class RecordConfig(Section):
     """[record]: the film of the screen. Nothing is recorded unless a path is given."""
 

@@ -24,10 +24,25 @@ _BOTTOM = 0.07  # room below, as a part of the area
 _BAND = 0.78  # darkness of the band
 
 
-class NoticeLayer:
-    """Draws one text into the bound framebuffer; the last one is kept as a texture. Owned by the renderer."""
+FLAG_SIZE = 0.024
+"""The same for what is said in the corner while the picture leaves the machine."""
 
-    def __init__(self, shaders: ShaderLibrary, config: CaptionConfig) -> None:
+
+class NoticeLayer:
+    """Draws one text into the bound framebuffer; the last one is kept as a texture. Owned by the renderer.
+
+    Args:
+        shaders: Of the context.
+        config: Fonts, language and direction.
+        size: Height of the letters as a part of the canvas's shorter side.
+        corner: Whether the text stands in the top-right corner instead of near the lower edge.
+    """
+
+    def __init__(
+        self, shaders: ShaderLibrary, config: CaptionConfig, *, size: float = SIZE, corner: bool = False
+    ) -> None:
+        self._size = size
+        self._corner = corner
         self._ctx = shaders.ctx
         self._program = shaders.program("caption.frag")
         self._config = config.model_copy(update={"case": "as_written", "tracking": 0.01})
@@ -35,12 +50,12 @@ class NoticeLayer:
         self._texture: moderngl.Texture | None = None
 
     def draw(self, size: tuple[int, int], area: Rect, text: str, alpha: float) -> None:
-        """Draw `text` (line breaks count) near the lower edge of `area`, pixels of a canvas of `size`."""
+        """Draw `text` (line breaks count) into `area`, pixels of a canvas of `size`."""
         if not text or alpha <= 0.0:
             return
-        texture = self._set(text, max(9, round(SIZE * min(size))), int(area.width))
-        x = area.x + (area.width - texture.width) / 2
-        y = max(area.y, area.y + area.height * (1.0 - _BOTTOM) - texture.height)
+        texture = self._set(text, max(9, round(self._size * min(size))), int(area.width))
+        right, down = area.x + area.width - texture.width, area.y + area.height * (1.0 - _BOTTOM) - texture.height
+        x, y = (right, area.y) if self._corner else ((area.x + right) / 2, max(area.y, down))
         self._ctx.enable_only(moderngl.BLEND)
         self._ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
         self._program.draw(

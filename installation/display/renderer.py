@@ -23,7 +23,7 @@ from installation.display.composition import Composition
 from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
 from installation.display.layout import Rect, Tile
-from installation.display.notice import NoticeLayer
+from installation.display.notice import FLAG_SIZE, NoticeLayer
 from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
 from installation.display.reflection import Reflection
 from installation.display.scene import Picture, Scene, View
@@ -64,6 +64,7 @@ class Renderer:
         self._composition = Composition(self.shaders, config, self._reflection)
         self._captions = CaptionLayer(self.shaders, self.captions)
         self._notice = NoticeLayer(self.shaders, self.captions)
+        self._leaving = NoticeLayer(self.shaders, self.captions, size=FLAG_SIZE, corner=True)
         self._flat = FlatLayer(self.shaders)
         self._hold = self.shaders.program("hold.frag")
         self._held = Target(ctx)
@@ -143,6 +144,7 @@ class Renderer:
             self._draw_captions(scene, view, area, tiles)
         self._fade_held(scene)
         self._notice.draw(size, area, scene.notice, scene.notice_alpha * (1.0 - scene.fade))
+        self._leaving.draw(size, area, scene.leaving, 1.0)  # through every fade: it holds for as long as it is true
         self._draw_overlay(scene, view, area, tiles)
 
     def present(self, framebuffer: moderngl.Framebuffer) -> None:
@@ -180,8 +182,8 @@ class Renderer:
     def release(self) -> None:
         """Give every GL object back."""
         for part in (
-            self._canvas, self._reflection, self._composition, self._captions, self._notice, self._flat, self._reader,
-            self._held, self.shaders,
+            self._canvas, self._reflection, self._composition, self._captions, self._notice, self._leaving, self._flat,
+            self._reader, self._held, self.shaders,
         ):  # fmt: skip
             if part is not None:
                 part.release()

@@ -79,6 +79,7 @@ class Scene:
         uniforms: Values of live controls, by control name, for the looks.
         notice: Lines that a visitor must be able to read whatever else is drawn, or "".
         notice_alpha: 0..1.
+        leaving: What is said while the picture leaves the machine, or "".
         overlay: What the technician sees, or None.
     """
 
@@ -94,4 +95,5 @@ class Scene:
     uniforms: Mapping[str, float] = field(default_factory=dict)
     notice: str = ""
     notice_alpha: float = 1.0
+    leaving: str = ""
     overlay: OverlayData | None = None

@@ -47,6 +47,8 @@ def acknowledge(config: Config, *, yes: bool) -> int:
         print(f"\n  Pictures are kept on request, for {config.keepsake.keep_s:g} s ([keepsake]).")
     if config.display.snapshots:
         print("\n  The key S saves pictures ([display] snapshots).")
+    for way, name in config.out.named.items():
+        print(f"\n  The picture on the screen leaves the machine, and the screen says so ([out] {way} = {name!r}).")
     print("\nPut up the wall sign as well: docs/PRIVACY.md has a text, and an assessment to fill in.")
     if not yes:
         if not sys.stdin.isatty():

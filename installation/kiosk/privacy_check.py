@@ -72,6 +72,8 @@ def _settings(config: Config) -> Iterator[Finding]:
     on = []
     if config.record.path:
         on.append(f"the screen is recorded to {config.record.path}")
+    for way, name in config.out.named.items():
+        on.append(f"the screen leaves the machine: [out] {way} = {name!r}, and says so")
     if config.display.snapshots:
         on.append("the key S saves pictures")
     if keepsake.enabled:

@@ -61,9 +61,10 @@ def write_state(path: Path, state: Mapping[str, Any]) -> bool:
 
 
 def notice_digest(config: Config) -> str:
-    """What was acknowledged: the words, how long they stand, and whether pictures may be kept."""
+    """What was acknowledged: the words, how long they stand, whether pictures may be kept, and where they go."""
     privacy: PrivacyConfig = config.privacy
     matter = [sorted(privacy.notice.items()), privacy.notice_s > 0, config.keepsake.enabled, config.display.snapshots]
+    matter += [config.out.named] if config.out.named else []
     return hashlib.sha256(json.dumps(matter, ensure_ascii=False).encode()).hexdigest()
 
 
