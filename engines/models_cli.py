@@ -1,4 +1,4 @@
-"""`mirror models list | show | import | build | verify | train`: the packs, and how they come in.
+"""`mirror models list | show | import | build | verify | train | style`: the packs, and how they come in.
 
 Only the parser and the short commands are here; the heavy work is imported when it is asked for. To add a command: a
 function that takes the arguments behind its name and returns the exit code, and a row in `COMMANDS`.
@@ -172,6 +172,11 @@ def train(arguments: Sequence[str]) -> int:
         raise MissingExtra(error.name or "torch", "models", "training") from error
 
 
+def style(arguments: Sequence[str]) -> int:
+    """Bring in, train, draw and time style networks."""
+    return int(call("engines.style.cli:main", list(arguments)))
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "list": (list_packs, "the packs that are here"),
     "show": (show, "what a pack is and where it came from"),
@@ -179,6 +184,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "build": (build, "compile and check every engine before the doors open"),
     "verify": (verify, "compare every back-end with the pack's golden vectors"),
     "train": (train, "make the default pack: render, train, write"),
+    "style": (style, "paint in the style of any picture: import, train, sheet, time"),
 }
 """Command -> (function taking the arguments behind it, help)."""
 

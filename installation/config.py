@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from engines.runtime.backends import BackendOptions
+from engines.runtime.style_folder import DEFAULT_STYLE, PICTURES, find_pictures
+from installation.core.controls import is_name
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.instrument_config import (
@@ -23,7 +25,7 @@ from installation.devices.instrument_config import (
     OscConfig,
 )
 from installation.display.config import CaptionConfig, DisplayConfig, OutConfig, RecordConfig
-from installation.errors import ConfigError
+from installation.errors import ConfigError, EngineError
 from installation.kiosk.config import (
     DocentConfig,
     HealthConfig,
@@ -74,6 +76,40 @@ class EngineConfig(Section):
         return BackendOptions(self.device, self.threads, self.precision)
 
 
+class StyleConfig(Section):
+    """Neural style: the reflection painted in the style of any picture."""
+
+    enabled: bool = Field(False, description="Whether the style network is loaded and its controls are there.")
+    network: str = Field(
+        "", description="Style folder, made by mirror models style import or train; empty for the built-in one."
+    )
+    pictures: str = Field(
+        "",
+        description="Folder of style pictures (.jpg, .png), each a control by its name; empty for the built-in ones.",
+    )
+    strength: float = Field(
+        0.0, ge=0.0, le=1.0, description="Style strength at the start: 0 is none, 1 all, without a unit."
+    )
+
+    def folder(self) -> Path:
+        """Where the network is."""
+        return Path(self.network).expanduser() if self.network else DEFAULT_STYLE
+
+    def found(self) -> dict[str, Path]:
+        """The style pictures by name, as controls are called; none where the style is not enabled.
+
+        Raises:
+            EngineError: If the folder holds none, or a name cannot be part of an address.
+        """
+        if not self.enabled:
+            return {}
+        pictures = find_pictures(Path(self.pictures).expanduser() if self.pictures else DEFAULT_STYLE / PICTURES)
+        for name, path in pictures.items():
+            if not is_name(name):
+                raise EngineError(f"{path}: a style picture's name becomes a control; use letters, digits, -, _ and .")
+        return pictures
+
+
 class VisitConfig(Section):
     """The stages of one visitor's stay."""
 
@@ -116,6 +152,7 @@ class Config(Section):
     camera: CameraConfig = CameraConfig()
     faces: FacesConfig = FacesConfig()
     engine: EngineConfig = EngineConfig()
+    style: StyleConfig = StyleConfig()
     visit: VisitConfig = VisitConfig()
     display: DisplayConfig = DisplayConfig()
     captions: CaptionConfig = CaptionConfig()

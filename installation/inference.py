@@ -18,6 +18,7 @@ from installation.core.latents import Latent
 from installation.core.morph import LADDER, Morph, blend_feedback
 from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
+from installation.painting import Painter
 from installation.report import StageTimes
 from installation.runtime.slots import SharedSlot
 from installation.wish import CameraPicture, Reflection, Wish
@@ -41,6 +42,7 @@ class Inference:
         attract_s: Seconds from one face of the walk to the next.
         smoothing_s: Half-life of the smoothing of the visitor's W+; 0 takes each encoding as it is.
         stages: Takes the times.
+        painter: Paints what the generator drew, where the neural style is enabled; closed with this.
         on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
     """
@@ -56,6 +58,7 @@ class Inference:
         attract_s: float,
         smoothing_s: float,
         stages: StageTimes,
+        painter: Painter | None = None,
         on_control: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,6 +96,7 @@ class Inference:
         self._seen = 0
         self._changes = 0
         self._on_control = on_control
+        self._painter = painter
         self._captured_at = 0.0
         self._frame_id = 0
         self._seeds = np.random.default_rng(_SEED).integers(0, 2**32, 4096)
@@ -113,6 +117,8 @@ class Inference:
             self._encoded[:] = 0.0
         for _ in range(2):
             self._generate(self._attract.at(0.0)[None])
+        if self._painter is not None:
+            self._painter.warm_up()
 
     def reflect(self, wish: Wish, snapshot: Snapshot, now: float) -> Reflection:
         """Reflect the newest record as wished and played; the buffers are reused after `_PICTURES` more."""
@@ -135,6 +141,11 @@ class Inference:
         self._stages.add("generate", ended - morphed)
         if snapshot.number("/mirror/feedback") > 0.0:
             _shrink(images[0], self._shown)
+        if self._painter is not None:
+            images = self._painter.paint(images, snapshot)
+            painted = self._clock()
+            self._stages.add("paint", painted - ended)
+            ended = painted
         shown_face = self._face_id if presence > 0.0 else 0
         single = wish.single and len(images) > 1
         picture = Picture(images, self._captured_at, self._frame_id, shown_face, ended, single)
@@ -153,6 +164,8 @@ class Inference:
                     self._inputs[n][:] = 0.0
                     for image in images if n > 1 or resting else ():
                         image[:] = 0.0
+                if self._painter is not None:
+                    self._painter.wipe(resting=resting)
         if not self._face_id:
             return
         self._wipe_in = 2 * _PICTURES
@@ -166,6 +179,11 @@ class Inference:
                 values[:] = 0
         self._face_id = 0
         self._arrived_at = float("-inf")
+
+    def close(self) -> None:
+        """Release what is not the pack's."""
+        if self._painter is not None:
+            self._painter.close()
 
     def _draw(self, k: int) -> Latent:
         """Give the k-th face of the attract walk."""

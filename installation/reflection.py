@@ -7,6 +7,7 @@ the moment it morphs: what a performer plays does not wait for the display's nex
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import traceback
@@ -70,7 +71,7 @@ class ReflectionThread(threading.Thread):
     def run(self) -> None:
         """Body of the thread."""
         try:
-            with self._pack:
+            with self._pack, contextlib.closing(self._inference):
                 self._inference.warm_up()
                 self._loop()
         except MirrorError as error:

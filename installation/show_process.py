@@ -33,6 +33,7 @@ from installation.errors import EngineError, MirrorError
 from installation.film import Film
 from installation.inference import Inference
 from installation.kiosk.steward import Steward
+from installation.painting import Painter
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.board import Heartbeat, StopFlag
@@ -138,6 +139,9 @@ def _start_thread(
     directions = {d.name: d.vector * max(abs(d.low), abs(d.high)) for d in pack.directions.values()}
     everything = {name: target.w_plus for name, target in pack.targets.items()}
     five = {name: everything[name] for name in series[:SERIES]}
+    painter = None
+    if config.style.enabled:
+        painter = Painter(config.style, config.engine.backend, config.engine.options())
     inference = Inference(
         pack,
         Morph(pack.w_avg, pack.bands, everything, directions),
@@ -147,6 +151,7 @@ def _start_thread(
         attract_s=config.visit.attract_s,
         smoothing_s=config.engine.smoothing_s,
         stages=figures.stages,
+        painter=painter,
         on_control=lambda seconds: figures.control.add(seconds * 1000.0),
     )
     thread = ReflectionThread(pack, inference, instrument, config.engine.rate_hz)
@@ -168,6 +173,8 @@ def _table(config: Config, pack: Pack) -> ControlTable:
         views=VIEWS,
         uniforms=look_controls(config.display),
         num_ws=pack.num_ws,
+        styles=tuple(config.style.found()),
+        style_strength=config.style.strength,
     )
 
 

@@ -40,9 +40,9 @@ def adain(features: Tensor, mean: Tensor, std: Tensor, strength: Tensor) -> Tens
     return modulate(features, torch.zeros_like(features[:, :, :1, :1]), mean, std, strength)
 
 
-def modulate(features: Tensor, grain: Tensor, mean: Tensor, std: Tensor, strength: Tensor) -> Tensor:
-    """`adain`, with `grain` (n or 1, c, h, w) added to the normalised features: the style's deviation scales it too."""
+def modulate(features: Tensor, marks: Tensor, mean: Tensor, std: Tensor, strength: Tensor) -> Tensor:
+    """`adain`, with `marks` (n or 1, c, h, w) added to the normalised features: the style's deviation scales it too."""
     own_mean, own_std = mean_std(features)
-    normalised = (features - own_mean[:, :, None, None]) / own_std[:, :, None, None] + grain
+    normalised = (features - own_mean[:, :, None, None]) / own_std[:, :, None, None] + marks
     styled = normalised * std[:, :, None, None] + mean[:, :, None, None]
     return features + strength[:, :, None, None] * (styled - features)

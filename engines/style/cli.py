@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from engines.faces.renderer import PortraitRenderer
 from engines.faces.sampler import sample
-from engines.runtime.stylist import DEFAULT_STYLE, PICTURES, Stylist, find_pictures, load_stylist, read_picture
+from engines.runtime.style_folder import DEFAULT_STYLE, PICTURES, find_pictures
+from engines.runtime.stylist import Stylist, load_stylist, read_picture
 from engines.style.sheet import contact_sheet
 from installation.core.stats import Histogram
 from installation.errors import EngineError, MissingExtra
 from installation.runtime.progress import Progress
 
 SHEET_SEED = 4
-SHEET_SIDE = 160
-JPEG_QUALITY = 84
+SHEET_SIDE = 144
+JPEG_QUALITY = 78
 TIMED = 200
 
 

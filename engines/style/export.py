@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from engines.export.lint import lint_file
 from engines.export.torch_export import export_onnx
-from engines.packing import Licence, save_arrays, seal, staged_folder
-from engines.runtime.stylist import FORMAT, MANIFEST, PICTURES
+from engines.packing import Licence, seal, staged_folder
+from engines.runtime.style_folder import FORMAT, MANIFEST, PICTURES
 from installation.errors import EngineError
 
 GOLDEN_WINDOW = 32
@@ -81,10 +83,11 @@ def write_style(
         export_onnx(
             _Statistics(network), {"picture": ("n", 3, size, size)}, ["mean", "std"], folder / "statistics.onnx"
         )
+        _store_fields_in_half(folder / "stylize.onnx")
         for graph in ("stylize.onnx", "statistics.onnx"):
             if problems := lint_file(folder / graph):
                 raise EngineError(f"{graph}: {'; '.join(problems)}")
-        save_arrays(folder / "golden.npz", _golden(network, size))
+        np.savez_compressed(folder / "golden.npz", **_golden(network, size))
         (folder / "LICENCE.txt").write_text(licence.text, encoding="utf-8")
         (folder / PICTURES).mkdir()
         for picture in pictures:
@@ -101,13 +104,30 @@ def write_style(
     return destination
 
 
+def _store_fields_in_half(path: Path) -> None:
+    """Keep constant pictures (1, c, h, w) in float16 where that loses nothing; compilers cast them once."""
+    model = onnx.load(path)
+    graph = model.graph
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.ndim != 4 or values.shape[0] != 1 or values.dtype != np.float32:
+            continue
+        half = values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            graph.initializer.remove(tensor)
+            graph.initializer.append(numpy_helper.from_array(half, f"{tensor.name}_half"))
+            graph.node.insert(0, helper.make_node("Cast", [f"{tensor.name}_half"], [tensor.name], to=TensorProto.FLOAT))
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
 @torch.no_grad()
 def _golden(network: nn.Module, size: int) -> dict[str, NDArray[Any]]:
-    """One content and one style of smooth noise, and what the network makes of them; pictures as windows."""
+    """One content and one style of flat blocks (which a zip holds in no room), and what the network makes of them."""
     module = cast(StyleModule, network)
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(2, 3, 16, 16, generator=generator) * 2.0 - 1.0
-    pictures = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
+    pictures = nn.functional.interpolate(coarse, size=(size, size), mode="nearest")
     content, style = pictures[:1], pictures[1:]
     mean, std = module.statistics(style)
     strength = torch.ones(1, 1)

@@ -3,10 +3,11 @@
 It differs from the published one where a processor needs it to. The encoder is learnt together with the decoder
 instead of being a classifier's, and halves the picture by rearranging pixels before its first convolution. AdaIN acts
 at the picture itself in opponent colours (so a palette arrives without any learning) and at three depths of the
-encoder, which the decoder takes up again on its way. Fixed grain is added to what is normalised: AdaIN scales it with
-the style's deviation, so a flat cheek has something of which strokes can grow, and a smooth style keeps it smooth.
-A small hand reads the style's statistics and turns the decoder's features up and down, channel by channel: which kind
-of stroke a style asks for is decided there (conditional instance normalisation, Ghiasi et al., BMVC 2017).
+encoder, which the decoder takes up again on its way. A repertoire of marks (`engines.style.brushes`) is added to what
+is normalised: AdaIN scales it with the style's deviation, so a flat cheek has something of which strokes can grow, and
+a smooth style keeps it smooth. A small hand reads the style's statistics and turns the marks and the decoder's features
+up and down, channel by channel: which kind of stroke a style asks for is decided there (conditional instance
+normalisation, Ghiasi et al., BMVC 2017).
 
 The decoder ends in a pixel shuffle and a [1 2 1] filter, whose zero lies at the Nyquist frequency: it cannot leave a
 checkerboard of single pixels.
@@ -21,22 +22,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.style.adain import mean_std, modulate
+from engines.style.brushes import brush_fields
 
 WIDTHS = (32, 64, 80)
 """Channels at half, a quarter and an eighth of the picture's side."""
-
-GRAINS = 4
-"""Channels of fixed noise at each depth."""
 
 LEAK = 0.1
 """Slope below zero. With none, the decoder's last features died in the first hundred steps and never came back."""
 
 HAND = 64
 """Width of the layer that reads a style's statistics."""
-
-GRAIN_SEED = 7
-GRAIN_TILE = 32
-"""Side of the noise at the deepest level, which repeats in larger pictures."""
 
 _OPPONENT = ((0.57735, 0.57735, 0.57735), (0.70711, -0.70711, 0.0), (0.40825, 0.40825, -0.81650))
 """Rows: grey, red against green, both against blue; orthonormal."""
@@ -46,23 +41,25 @@ class StyleNetwork(nn.Module):
     """Content and style statistics -> picture. Sides must be divisible by 8."""
 
     opponent: Tensor
+    brushes: Tensor
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         half, quarter, eighth = widths
         self.widths = tuple(widths)
         self.register_buffer("opponent", torch.tensor(_OPPONENT), persistent=False)
-        for depth, tile in enumerate((4 * GRAIN_TILE, 2 * GRAIN_TILE, GRAIN_TILE)):
-            noise = torch.randn(1, GRAINS, tile, tile, generator=torch.Generator().manual_seed(GRAIN_SEED + depth))
-            self.register_buffer(f"noise{depth}", noise, persistent=False)
+        self.register_buffer("brushes", torch.from_numpy(brush_fields())[None])
         self.enter = _convolution(12, half)
         self.down = nn.ModuleList([_convolution(half, quarter, 2), _convolution(quarter, eighth, 2)])
-        self.grain = nn.ModuleList([nn.Conv2d(GRAINS, width, 3, padding=1, bias=False) for width in widths])
+        fields = self.brushes.shape[1]
+        self.marks = nn.ModuleList(
+            [nn.Conv2d(fields, width, 3, 2**depth, padding=1, bias=False) for depth, width in enumerate(widths)]
+        )
         self.deep = nn.ModuleList([_convolution(eighth, eighth) for _ in range(4)])
         self.up = nn.ModuleList([nn.Conv2d(eighth, quarter, 1), nn.Conv2d(quarter, half, 1)])
         self.middle = nn.ModuleList([_convolution(quarter, quarter) for _ in range(2)])
         self.shallow = nn.ModuleList([_convolution(half, half) for _ in range(2)])
-        self.steps = [*widths, *([eighth] * 4), *([quarter] * 2), *([half] * 2)]
+        self.steps = [*([fields] * 3), *([eighth] * 4), *([quarter] * 2), *([half] * 2)]
         last = nn.Linear(HAND, 2 * sum(self.steps), bias=False)
         self.hand = nn.Sequential(nn.Linear(2 * self.channels, HAND), nn.ReLU(), last)
         with torch.no_grad():
@@ -109,15 +106,13 @@ class StyleNetwork(nn.Module):
         turns = [(gain[:, :, None, None], shift[:, :, None, None]) for gain, shift in self._turns(mean, std, strength)]
         zero = content.new_zeros(1, 1, 1, 1)
         colours = modulate(levels[0], zero, means[0], stds[0], strength)
+        # Scaled before the convolution, so that an exporter cannot fold it: the result would be 3 MB of constants.
+        brushes = self._laid_out(levels[1].shape[-1]) * strength[:, :, None, None]
         half, quarter, eighth = (
-            modulate(
-                levels[d + 1],
-                _turned(self._grain(d, levels[d + 1].shape[-1], strength), turns[d]),
-                means[d + 1],
-                stds[d + 1],
-                strength,
+            modulate(level, mark(_turned(brushes, turn)), level_mean, level_std, strength)
+            for level, mark, turn, level_mean, level_std in zip(
+                levels[1:], self.marks, turns[:3], means[1:], stds[1:], strict=True
             )
-            for d in range(3)
         )
         x = eighth
         for i in (0, 2):
@@ -133,7 +128,7 @@ class StyleNetwork(nn.Module):
         return F.conv2d(colours, self.opponent.T[:, :, None, None]) + detail
 
     def _turns(self, mean: Tensor, std: Tensor, strength: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Let the hand decide gain and shift of each step's features, pairs of (n, c); none without strength."""
+        """Let the hand decide gain and shift of the marks and of each step's features, pairs of (n, c)."""
         flat = self.hand(torch.cat([mean, std], 1)) * strength
         parts = flat.split([width for width in self.steps for _ in range(2)], 1)
         return list(zip(parts[::2], parts[1::2], strict=True))
@@ -152,13 +147,12 @@ class StyleNetwork(nn.Module):
     def _colours(self, picture: Tensor) -> Tensor:
         return F.conv2d(picture, self.opponent[:, :, None, None])
 
-    def _grain(self, depth: int, side: int, strength: Tensor) -> Tensor:
-        noise: Tensor = getattr(self, f"noise{depth}")
-        repeats = -(-side // noise.shape[-1])
-        noise = noise.repeat(1, 1, repeats, repeats)[:, :, :side, :side]
-        # Scaled before the convolution, so that an exporter cannot fold it: the result would be 3 MB of constants.
-        grain: Tensor = self.grain[depth](noise * strength[:, :, None, None])
-        return grain
+    def _laid_out(self, side: int) -> Tensor:
+        """Cut the brushes to a side, anywhere while training; larger pictures repeat them."""
+        room = max(self.brushes.shape[-1] - side, 0)
+        y, x = torch.randint(room + 1, (2,)).tolist() if self.training and room else (0, 0)
+        repeats = -(-side // self.brushes.shape[-1])
+        return self.brushes.repeat(1, 1, repeats, repeats)[:, :, y : y + side, x : x + side]
 
 
 def _active(features: Tensor) -> Tensor:

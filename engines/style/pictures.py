@@ -117,7 +117,7 @@ def points(rng: np.random.Generator, size: int) -> Picture:
     ground = colours[-1] if rng.random() < 0.7 else colours[0]
     picture = np.ones((size, size, 3), np.float32) * ground
     radius = rng.uniform(2.0, 4.2)
-    for x, y in _scattered(rng, size, radius * 1.55):
+    for x, y in scattered(rng, size, radius * 1.55):
         level = tone[min(int(y), size - 1), min(int(x), size - 1)] + rng.normal(0, 0.14)
         colour = tint(np.array([np.clip(level, 0, 1)], np.float32), colours, hard=True)[0]
         _disc(picture, x, y, radius * rng.uniform(0.75, 1.2), colour)
@@ -157,8 +157,8 @@ def mosaic(rng: np.random.Generator, size: int) -> Picture:
     """Tesserae or stained glass: cells of one colour with dark joints."""
     colours = palette(rng, 8)
     tone = ranked(noise(rng, size, size / rng.uniform(2, 4), 2))
-    sites = _scattered(rng, size, rng.uniform(9, 17))
-    labels, first, second = _cells(sites, size)
+    sites = scattered(rng, size, rng.uniform(9, 17))
+    labels, first, second = cells(sites, size)
     level = np.clip([tone[min(int(y), size - 1), min(int(x), size - 1)] for x, y in sites], 0, 1).astype(np.float32)
     cell = tint(np.clip(level + rng.normal(0, 0.06, len(level)).astype(np.float32), 0, 1), colours)
     joint = np.clip((second - first) / rng.uniform(1.6, 3.0) - 0.3, 0, 1)[..., None]
@@ -310,7 +310,7 @@ def _disc(picture: Picture, x: float, y: float, radius: float, colour: Picture) 
     cv2.circle(picture, centre, int(radius * 16), colour.tolist(), -1, cv2.LINE_AA, shift=4)
 
 
-def _scattered(rng: np.random.Generator, size: int, pitch: float) -> NDArray[np.float64]:
+def scattered(rng: np.random.Generator, size: int, pitch: float) -> NDArray[np.float64]:
     """Points (n, 2) on a shaken grid, in random order."""
     count = int(size / pitch) + 2
     grid = np.stack(np.meshgrid(np.arange(count), np.arange(count)), -1).reshape(-1, 2) * pitch
@@ -319,7 +319,7 @@ def _scattered(rng: np.random.Generator, size: int, pitch: float) -> NDArray[np.
     return np.clip(found, 0, size - 1)
 
 
-def _cells(sites: NDArray[np.float64], size: int) -> tuple[NDArray[np.int64], Picture, Picture]:
+def cells(sites: NDArray[np.float64], size: int) -> tuple[NDArray[np.int64], Picture, Picture]:
     """Nearest site of each pixel, its distance, and that of the second nearest."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     first, second = np.full((size, size), 1e9, np.float32), np.full((size, size), 1e9, np.float32)

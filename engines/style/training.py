@@ -59,7 +59,7 @@ class StyleTrainer:
         self.recipe = recipe
         self.pictures = pictures
         self.network = StyleNetwork()
-        self.average = deepcopy(self.network).requires_grad_(False)
+        self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.Adam(self.network.parameters(), recipe.rate, betas=(0.9, 0.99))
         self.step_count = 0
         self.figures: Tensor = torch.zeros(3)

@@ -27,6 +27,9 @@ PATHS = ("linear", "spherical")
 VISIT_STATES = ("nobody", "approach", "reflect", "morph", "reveal", "farewell")
 NO_DONOR = "none"
 
+STYLE_BRANCH = f"{ROOT}/paint"
+"""Where the neural style is played: its strength, and a weight for each style picture."""
+
 ID_PLACE = "<id>"
 """Stands in an address for any name that `is_name` accepts."""
 
@@ -249,6 +252,8 @@ def control_table(
     views: Sequence[str] = DEFAULT_VIEWS,
     uniforms: Iterable[Control] = (),
     num_ws: int = 18,
+    styles: Sequence[str] = (),
+    style_strength: float = 0.0,
 ) -> ControlTable:
     """Build the table of one show.
 
@@ -259,6 +264,8 @@ def control_table(
         views: Names of the views; the first is the default.
         uniforms: Rows of the looks' uniforms, from `uniform_control`.
         num_ws: Rows of W+, the bound of the style-mixing range.
+        styles: Names of the style pictures of the neural style; without any there are no rows for it.
+        style_strength: Its strength at rest.
 
     Raises:
         ValueError: If a name cannot be part of an address, or is there twice.
@@ -268,6 +275,7 @@ def control_table(
             *_morph_rows(targets, directions, num_ws),
             *_picture_rows(looks, views),
             *uniforms,
+            *_style_rows(styles, style_strength),
             *_cue_rows(),
             *_session_rows(),
             *_signal_rows(),
@@ -316,6 +324,17 @@ def _picture_rows(looks: Sequence[str], views: Sequence[str]) -> Iterator[Contro
     yield _toggle("freeze", "Hold the face as it is now.")
     yield _toggle("blackout", "Fade the picture to black.")
     yield _toggle("panic", "While on: everything at rest, nobody else is heard. What was played before is dropped.")
+
+
+def _style_rows(styles: Sequence[str], strength: float) -> Iterator[Control]:
+    if not styles:
+        return
+    text = "Neural style: 0 leaves the picture as it is, 1 paints it whole."
+    yield Control(f"{STYLE_BRANCH}/strength", Kind.FLOAT, text, default=strength, half_life_s=0.1)
+    for number, name in enumerate(styles):
+        text = f"Weight of the style {name}; only the ratios of the weights count."
+        first = 1.0 if number == 0 else 0.0
+        yield Control(f"{STYLE_BRANCH}/style/{_checked(name)}", Kind.FLOAT, text, default=first, half_life_s=0.1)
 
 
 def _cue_rows() -> Iterator[Control]:

@@ -30,7 +30,7 @@ def write_tables(text: str) -> str:
     Raises:
         ValueError: If a marker is missing.
     """
-    table = control_table(("TARGET",), ("DIRECTION",), looks=("LOOK",), num_ws=18)
+    table = control_table(("TARGET",), ("DIRECTION",), looks=("LOOK",), num_ws=18, styles=("STYLE",))
     controls = _markdown(("address", "type", "range", "default", "what it does"), control_rows(table))
     rows = [(f"`audio.{name}`",) for name in AUDIO_SOURCES]
     rows += [(f"`{name}`",) for name in (*FACE_SOURCES, *HAND_SOURCES, *VISIT_SOURCES, "lfo.NAME", "feed.NAME")]

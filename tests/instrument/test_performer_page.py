@@ -23,7 +23,7 @@ def test_a_page_without_markers_is_refused() -> None:
 
 
 def test_every_address_in_the_text_exists() -> None:
-    table = control_table(("strength", "TARGET"), ("smile", "DIRECTION"), looks=("LOOK",))
+    table = control_table(("strength", "TARGET"), ("smile", "DIRECTION"), looks=("LOOK",), styles=("oil", "STYLE"))
     text = performer_page.PAGE.read_text()
     for address in set(re.findall(r"/mirror/[a-z_/<>A-Z]+", text)):
         assert address in table or table.find(address) is not None, address
