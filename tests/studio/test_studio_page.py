@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -351,3 +353,43 @@ def test_the_pin_is_asked_where_other_machines_can_come(people, tmp_path):
     finally:
         browser.close()
         assert served.close() == 0
+
+
+def test_a_tab_that_is_closed_leaves_nothing_of_its_sitter(people):
+    """The studio in this process, so that its memory can be looked at."""
+    from engines.runtime.pack import DEFAULT_PACK
+    from installation.config import Config
+    from installation.runtime.pages import listen, page_server
+    from installation.studio.easel import Easel
+    from installation.studio.server import Studio
+
+    easel = Easel(str(DEFAULT_PACK), Config())
+    easel.start()
+    server = page_server(Studio(easel, easel.wait_ready()).app(), max_message=1 << 22)
+    with listen("127.0.0.1", 0, "") as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        browser = Browser(CHROMIUM)
+        try:
+            browser.open(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            browser.run("import('/studio.js').then((module) => { window.studio = module; })")
+            browser.wait_for("!document.querySelector('#choose').disabled")
+            bring(browser, people / "one.jpg")
+            (session,) = easel._sessions
+            (sitter,), latent = session.faces, session.w_plus
+            assert sitter.crop.any()
+            assert latent.any()
+            browser.open("about:blank")  # what a closed tab is for its websocket
+            deadline = time.monotonic() + 20
+            while easel._sessions and time.monotonic() < deadline:
+                browser.run("new Promise((done) => setTimeout(done, 20))")
+            assert easel._sessions == []
+            arrays = (latent, sitter.crop, sitter.landmarks, sitter.crop_landmarks, sitter.encoded, sitter.w_plus)
+            assert not any(array.any() for array in arrays)
+        finally:
+            browser.close()
+            server.should_exit = True
+            thread.join(20)
+            easel.stop()
+            easel.join(20)
+    assert (easel.error, easel.failure) == (None, "")

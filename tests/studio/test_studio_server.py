@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ from PIL import Image
 
 pytest.importorskip("websockets", reason="the extra 'docent' is not installed")
 from studio_client import Client
+from studio_served import ROOT
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from installation.cli import main
@@ -260,3 +263,10 @@ def test_a_port_that_is_taken_is_told(studio, capsys):
 
 def test_the_wire_is_json_and_bytes(tab):
     assert json.dumps(tab().hello["menu"]["rest"], sort_keys=True).count("/mirror/") > 60
+
+
+def test_a_missing_package_is_named_with_its_extra():
+    code = "import sys; sys.modules['uvicorn'] = None; from installation.cli import main; sys.exit(main(['studio']))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ended.returncode == 6
+    assert "machine-reflections[docent]" in ended.stderr
