@@ -32,6 +32,7 @@ from installation.kiosk.loopback import Loopback
 from installation.kiosk.screen import Screen
 from installation.kiosk.state import acknowledge
 from installation.kiosk.witness import Witness
+from installation.runtime.blocks import PREFIX
 
 POLL_S = 0.1
 START_S = 120.0
@@ -256,7 +257,7 @@ def _shared_memory(pid: int) -> set[str]:
         maps = Path(f"/proc/{pid}/maps").read_text()
     except OSError:  # it has just ended
         return set()
-    return {line.split("/dev/shm/")[1].split()[0] for line in maps.splitlines() if "/dev/shm/psm_" in line}
+    return {line.split("/dev/shm/")[1].split()[0] for line in maps.splitlines() if f"/dev/shm/{PREFIX}" in line}
 
 
 def _lives(pid: int) -> bool:

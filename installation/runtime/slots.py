@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.runtime.blocks import OwnBlock
+
 T = TypeVar("T")
 
 Fields = Mapping[str, tuple[tuple[int, ...], str]]
@@ -89,9 +91,11 @@ class SharedSlot:
         self._record = record
         header = _ALIGN * (BUFFERS + 1)
         if layout is None:
-            self._memory = shared_memory.SharedMemory(create=True, size=header + BUFFERS * record)
+            self._own: OwnBlock | None = OwnBlock(header + BUFFERS * record)
+            self._memory = self._own.memory
             self._buffer[:header] = bytes(header)
         else:
+            self._own = None
             # A spawned process shares its parent's resource tracker, so attaching does not adopt the block.
             self._memory = shared_memory.SharedMemory(name=layout.name)
         self.layout = SharedLayout(self._memory.name, ordered)
@@ -168,9 +172,8 @@ class SharedSlot:
         self._header = None
         with contextlib.suppress(BufferError):  # a caller still holds a view; the mapping goes with the process
             self._memory.close()
-        if unlink:
-            with contextlib.suppress(FileNotFoundError):  # already gone: closing twice is allowed
-                self._memory.unlink()
+        if unlink and self._own is not None:
+            self._own.remove()
 
     def _live_header(self) -> NDArray[np.uint64]:
         if self._header is None:

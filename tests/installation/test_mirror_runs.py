@@ -16,6 +16,8 @@ import av
 import psutil
 import pytest
 
+from installation.runtime.blocks import PREFIX
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
 
@@ -145,7 +147,7 @@ def test_stopping_at_any_moment_loses_nothing_and_leaves_nothing_behind(tmp_path
     with av.open(str(film)) as container:
         assert sum(1 for _ in container.decode(video=0)) > 5
     assert not [c for c in family if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
-    assert {name for name in set(os.listdir("/dev/shm")) - before if name.startswith("psm_")} == set()
+    assert {name for name in set(os.listdir("/dev/shm")) - before if name.startswith(PREFIX)} == set()
 
 
 def test_a_power_cut_leaves_a_film_that_plays(tmp_path):

@@ -17,6 +17,7 @@ import pytest
 
 from installation.config import load_config
 from installation.kiosk.state import acknowledge
+from installation.runtime.blocks import PREFIX
 
 LIMIT_S = 90.0
 
@@ -139,8 +140,8 @@ def test_a_killed_supervisor_leaves_no_process_and_no_shared_memory(start):
     kiosk = start("", "--pack", "nowhere")
     facts = kiosk.until(lambda facts: facts.get("mode") == "safe" and facts["pids"]["curtain"])
     curtain = psutil.Process(facts["pids"]["curtain"])
-    maps = Path(f"/proc/{kiosk.process.pid}/maps").read_text()
-    blocks = {Path("/dev/shm", line.split("/dev/shm/")[1].split()[0]) for line in maps.splitlines() if "/psm_" in line}
+    maps = Path(f"/proc/{kiosk.process.pid}/maps").read_text().splitlines()
+    blocks = {Path("/dev/shm", line.split("/dev/shm/")[1].split()[0]) for line in maps if f"/dev/shm/{PREFIX}" in line}
     assert len(blocks) == 3
     kiosk.process.kill()
     curtain.wait(LIMIT_S)
