@@ -130,11 +130,10 @@ def _observations(audit: Audit) -> str:
 def _themes(s: Summary) -> str:
     if not s.themes.rows:
         return ""
-    axes = s.measured_primary
-    charts_ = "".join(effect_rows(s, s.themes, axis, s.themes.rows) for axis in axes)
     return (
         '<h2 id="themes">Themes</h2><p>Several prompts that mean nearly the same, together. '
-        f"{_legend(s)}</p>{charts_}<h3>On other axes</h3>{heat_table(s, s.themes, s.themes.rows)}"
+        f"{_legend(s)}</p>{effect_charts(s, s.themes, s.themes.rows)}<h3>On other "
+        f"axes</h3>{heat_table(s, s.themes, s.themes.rows)}"
     )
 
 
@@ -148,24 +147,32 @@ def _legend(s: Summary) -> str:
     )
 
 
-def effect_rows(s: Summary, grid: Grid, axis: int, names: Sequence[str]) -> str:
-    """A chart of one axis: a row per row of the grid."""
-    scale = charts.Scale(charts.reach_of(grid.low[:, axis], grid.high[:, axis]))
+def effect_charts(s: Summary, grid: Grid, names: Sequence[str]) -> str:
+    """A chart for each primary axis, all to one scale: a row per row of the grid."""
+    axes = s.measured_primary
+    scale = charts.Scale(charts.reach_of(grid.low[:, axes], grid.high[:, axes]))
+    return "".join(_effect_chart(s, grid, axis, names, scale) for axis in axes)
+
+
+def _effect_chart(s: Summary, grid: Grid, axis: int, names: Sequence[str], scale: charts.Scale) -> str:
     name = s.axes[axis]
     lines = [
         f'<span class="name"><b>{escape(_words_of(name.name))}</b></span><span class="ends">'
         f'<span class="low">← {escape(name.low)}</span><span class="high">{escape(name.high)} →</span></span>'
         '<span class="value"></span>'
     ]
-    for row, label in enumerate(names):
-        track = charts.effect_track(
-            scale, grid.effects[row, axis], grid.low[row, axis], grid.high[row, axis], grid.verdict(row, axis)
-        )
-        lines.append(
-            f'<span class="name">{escape(label)}</span>{track}'
-            f'<span class="value">{sentences.interval(grid, row, axis)}</span>'
-        )
+    lines += [
+        f'<span class="name">{escape(label)}</span>{effect_track(scale, grid, row, axis)}'
+        f'<span class="value">{sentences.interval(grid, row, axis)}</span>'
+        for row, label in enumerate(names)
+    ]
     return f'<div class="rows">{"".join(lines)}</div>'
+
+
+def effect_track(scale: charts.Scale, grid: Grid, row: int, axis: int) -> str:
+    """One cell of a grid as a track."""
+    effect, low, high = (float(part[row, axis]) for part in (grid.effects, grid.low, grid.high))
+    return charts.effect_track(scale, effect, low, high, grid.verdict(row, axis))
 
 
 def heat_table(s: Summary, grid: Grid, names: Sequence[str]) -> str:
@@ -196,6 +203,8 @@ def _cell(grid: Grid, row: int, axis: int, most: float) -> str:
 
 def _featured(audit: Audit, album: Album) -> str:
     s = audit.summary
+    places = [i for i, prompt in enumerate(s.prompts) if prompt.feature]
+    scale = charts.Scale(charts.reach_of(s.own.effects[np.ix_(places, s.measured_primary)]))
     cards = []
     for place, prompt in enumerate(s.prompts):
         if not prompt.feature:
@@ -206,11 +215,14 @@ def _featured(audit: Audit, album: Album) -> str:
             for kind in KINDS
             if (row := audit.measured.row(place, kind)) is not None
         )
-        axes = [*s.measured_primary, *sentences.strongest(s.own, place, 3, leave_out=s.measured_primary)]
-        lines = "".join(f"<li>{escape(sentences.lean(s, s.own, place, k, 'It'))}</li>" for k in axes)
+        tracks = "".join(
+            f'<span class="name small">{escape(s.axes[k].low)} – {escape(s.axes[k].high)}</span>'
+            f'{effect_track(scale, s.own, place, k)}<span class="value">{sentences.interval(s.own, place, k)}</span>'
+            for k in s.measured_primary
+        )
         cards.append(
             f'<div class="card"><h3>{escape(prompt.text)}</h3><div class="strip">{figures}</div>'
-            f'<ul class="said small">{lines}</ul></div>'
+            f'<div class="rows">{tracks}</div><p class="small soft">{escape(sentences.beside(s, place))}</p></div>'
         )
     return f'<h2 id="words">Words, and what one more word does to them</h2>{"".join(cards)}' if cards else ""
 
@@ -220,11 +232,10 @@ def _kinds(audit: Audit) -> str:
     if not s.kinds.rows:
         return ""
     names = [sentences.kind_name(audit, kind) for kind in s.kinds.rows]
-    parts = "".join(effect_rows(s, s.kinds, axis, names) for axis in s.measured_primary)
     slopes = _slopes(audit) if s.measured_primary else ""
     return (
         '<h2 id="added">What a variant does</h2><p>The mean shift over all prompts, each compared with itself.</p>'
-        f"{parts}<h3>On other axes</h3>{heat_table(s, s.kinds, names)}{slopes}"
+        f"{effect_charts(s, s.kinds, names)}<h3>On other axes</h3>{heat_table(s, s.kinds, names)}{slopes}"
     )
 
 
@@ -295,9 +306,7 @@ def _pairs(audit: Audit, album: Album) -> str:
         )
         tracks = "".join(
             f'<span class="name small">{escape(s.axes[k].low)} – {escape(s.axes[k].high)}</span>'
-            + charts.effect_track(
-                scale, s.pairs.effects[row, k], s.pairs.low[row, k], s.pairs.high[row, k], s.pairs.verdict(row, k)
-            )
+            + effect_track(scale, s.pairs, row, k)
             + f'<span class="value">{sentences.interval(s.pairs, row, k)}</span>'
             for k in s.measured_primary
         )

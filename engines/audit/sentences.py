@@ -10,6 +10,8 @@ from engines.audit.document import Audit, Summary
 from engines.audit.findings import FINDING, LEAN, LEVEL, Grid
 from engines.audit.variants import OVERBEARING, WOMAN
 
+NBSP = "\N{NO-BREAK SPACE}"
+
 
 def number(value: float) -> str:
     """A signed number with a real minus: "+1.2", "−0.4", "0.0"."""
@@ -18,14 +20,15 @@ def number(value: float) -> str:
 
 
 def interval(grid: Grid, row: int, axis: int) -> str:
-    """ "+1.2 [+0.3, +2.0]"."""
-    return f"{number(grid.effects[row, axis])} [{number(grid.low[row, axis])}, {number(grid.high[row, axis])}]"
+    """ "+1.2 [+0.3, +2.0]", not to be broken over lines."""
+    said = f"{number(grid.effects[row, axis])} [{number(grid.low[row, axis])}, {number(grid.high[row, axis])}]"
+    return said.replace(" ", NBSP)
 
 
 def chance(q: float) -> str:
     """ "q < 0.001" or "q = 0.032", not to be broken over lines."""
     said = "q < 0.001" if q < 0.0005 else f"q = {q:.3f}"
-    return said.replace(" ", "\N{NO-BREAK SPACE}")
+    return said.replace(" ", NBSP)
 
 
 def strongest(grid: Grid, row: int, count: int, *, leave_out: Sequence[int] = ()) -> list[int]:
@@ -41,7 +44,7 @@ def lean(summary: Summary, grid: Grid, row: int, axis: int, subject: str) -> str
     A finding "leans to"; a lean says that it is steady, but within chance; nothing is said to be "no effect".
     """
     name = summary.axes[axis]
-    said = f"{interval(grid, row, axis)}, n = {grid.n[row]}, {chance(grid.q[row, axis])}"
+    said = f"{interval(grid, row, axis)}, n{NBSP}={NBSP}{grid.n[row]}, {chance(grid.q[row, axis])}"
     verdict = grid.verdict(row, axis)
     if verdict == FINDING:
         return f"{subject} leans to “{name.end(grid.effects[row, axis])}”: {said}."
@@ -51,6 +54,19 @@ def lean(summary: Summary, grid: Grid, row: int, axis: int, subject: str) -> str
             "but not beyond what chance gives among so many tests."
         )
     return f"{subject}: no effect between “{name.low}” and “{name.high}” ({said})."
+
+
+def beside(summary: Summary, row: int) -> str:
+    """What else a prompt pulls, in one line: findings on axes that are not primary, or else its steadiest leans."""
+    axes = strongest(summary.own, row, 4, leave_out=summary.measured_primary)
+    if not axes:
+        return "On no other axis does it lean steadily."
+    said = "; ".join(
+        f"{summary.axes[k].end(summary.own.effects[row, k])} {interval(summary.own, row, k)}" for k in axes
+    )
+    if summary.own.verdict(row, axes[0]) == FINDING:
+        return f"Findings on other axes: {said}."
+    return f"On other axes it leans within chance, most to: {said}."
 
 
 def moved(summary: Summary, grid: Grid, row: int, axis: int) -> str:
