@@ -6,14 +6,15 @@ The styles are the pictures of a folder; each is a control. What they cost is pa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.backends import BackendOptions
 from engines.runtime.stylist import load_stylist, read_picture
 from installation.config import StyleConfig
-from installation.core.controls import STYLE_BRANCH
-from installation.core.snapshot import Snapshot
+from installation.core.controls import STYLE_BRANCH, Value
 
 _BUFFERS = 4  # one shown, one arriving, one being made, one spare
 LEAST_STRENGTH = 0.005
@@ -44,15 +45,15 @@ class Painter:
         self._stylist.warm_up()
         self._ring(1)
 
-    def paint(self, images: NDArray[np.float32], snapshot: Snapshot) -> NDArray[np.float32]:
-        """Paint (n, 3, r, r) as the controls say.
+    def paint(self, images: NDArray[np.float32], controls: Mapping[str, Value]) -> NDArray[np.float32]:
+        """Paint (n, 3, r, r) as the controls say: a `Snapshot`, or a plain dict; what is missing is none.
 
         Returns:
             The same array where no style is asked for; else (n, 3, size, size), reused some pictures later.
         """
-        strength = snapshot.number(f"{STYLE_BRANCH}/strength")
+        strength = float(controls.get(f"{STYLE_BRANCH}/strength", 0.0))
         for slot, address in enumerate(self._addresses):
-            self._weights[slot] = snapshot.number(address)
+            self._weights[slot] = float(controls.get(address, 0.0))
         self._active = strength >= LEAST_STRENGTH and self._weights.sum() >= LEAST_STRENGTH
         if not self._active:
             return images

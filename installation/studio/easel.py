@@ -18,25 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engines.runtime import Pack, load_pack
-from engines.runtime.refinement import refine, refiner_of
 from installation.config import Config
-from installation.core.latents import Latent
 from installation.devices.cropping import sample_square
 from installation.devices.landmarks import FaceFinder
+from installation.display.looks import PLAIN
 from installation.errors import EngineError, MirrorError, PhotographError
 from installation.studio.canvas import Canvas
-from installation.studio.menu import Menu, look_of, menu_of, morph_of
+from installation.studio.menu import Menu, look_of, menu_of, with_style
+from installation.studio.networks import Networks
 from installation.studio.photograph import read_photograph
 from installation.studio.session import Drawing, Keep, OtherFace, Photo, Request, Session, Stranger
-from installation.studio.sitter import Sitter, as_tensor, sitters_in
+from installation.studio.sitter import Sitter, sitters_in
 from installation.studio.takeaway import Takeaway
 
 SIDE_PX = 640
 """Side of the page's picture: its largest place on a laptop's screen, and small enough for every look in time."""
 
 QUALITY = 90
-_STRANGER_PSI = 0.85
 _PATIENCE_S = 0.5
 
 DRAFT_FROM_S = 0.08
@@ -64,7 +62,7 @@ class Easel(threading.Thread):
     ) -> None:
         super().__init__(name="easel", daemon=True)
         self._folder = pack
-        self._config = config
+        self._config = with_style(config)
         self._clock = clock
         self._news = threading.Event()
         self._ready = threading.Event()
@@ -126,17 +124,17 @@ class Easel(threading.Thread):
 
     def _open(self, stack: ExitStack) -> None:
         config = self._config
-        self._pack = stack.enter_context(
-            load_pack(self._folder, config.engine.backend, options=config.engine.options())
-        )
+        self._networks = Networks(self._folder, config)
+        stack.callback(self._networks.close)
+        pack = self._networks.pack
         self._finder = FaceFinder()
         stack.callback(self._finder.close)
-        self._canvas = Canvas(config, max(SIDE_PX, self._pack.resolution))
+        self._canvas = Canvas(config, max(SIDE_PX, pack.resolution))
         stack.callback(self._canvas.close)
-        self._morph = morph_of(self._pack, config)
-        self._takeaway = Takeaway(self._pack, config, self._canvas)
-        warm_up(self._pack, self._canvas)
-        self.menu = menu_of(self._pack, config)
+        self._takeaway = Takeaway(self._networks, config, self._canvas)
+        self._networks.warm_up()
+        self._canvas.still(self._networks.drawn(pack.w_avg[None], {}), PLAIN, {})
+        self.menu = menu_of(pack, config)
 
     def _serve(self) -> None:
         while not self._ending.is_set():
@@ -165,6 +163,7 @@ class Easel(threading.Thread):
         self._films.pop(session, None)
         session.wipe()
         self._canvas.forget()
+        self._networks.forget()
         with self._lock:
             self._sessions.remove(session)
 
@@ -196,8 +195,7 @@ class Easel(threading.Thread):
         began = self._clock()
         self._films.pop(session, None)
         if isinstance(request, Stranger):
-            z = np.random.default_rng(request.seed).normal(size=(1, self._pack.manifest.z_dim))
-            session.sit(self._pack.map(z.astype(np.float32), _STRANGER_PSI)[0], [])
+            session.sit(self._networks.stranger(request.seed), [])
             session.tell("sitter", faces=0, place=0, seconds=self._clock() - began, notes=[])
             return
         notes: tuple[str, ...] = ()
@@ -205,12 +203,11 @@ class Easel(threading.Thread):
         if isinstance(request, Photo):
             photograph = read_photograph(request.data, name=request.name)
             notes = photograph.notes
-            faces = sitters_in(self._pack, self._finder, photograph.pixels, every=True)
+            faces = sitters_in(self._networks.pack, self._finder, photograph.pixels, every=True)
         if not 1 <= place <= len(faces):
             raise PhotographError("that face is not there any more; bring the photograph again")
         sitter = faces[place - 1]
-        likeness = refine(self._pack, as_tensor(sitter.crop), sitter.crop_landmarks, sitter.w_plus)
-        session.sit(likeness, faces)
+        session.sit(self._networks.likeness(sitter), faces)
         seconds = self._clock() - began
         before = jpeg(large_crop(sitter, self._canvas.side))
         session.tell("sitter", before, faces=len(faces), place=place, seconds=seconds, notes=list(notes))
@@ -221,28 +218,14 @@ class Easel(threading.Thread):
         began = self._clock()
         assert self.menu is not None, "the menu is there before anybody can ask"
         values = wish.values if wish.part == "picture" else self.menu.rest
-        w_plus = self._morph.apply(session.w_plus, values)
+        images = self._networks.drawn(self._networks.morphed(session.w_plus, values)[None], values)
         look = look_of(values)
         draft = wish.draft and self._look_s.get(look, 0.0) > DRAFT_FROM_S
-        made = self._canvas.still(
-            self._pack.synthesize(w_plus[None]), look, values, side=self._canvas.side // 2 if draft else None
-        )
+        made = self._canvas.still(images, look, values, side=self._canvas.side // 2 if draft else None)
         picture, seconds = jpeg(made), self._clock() - began
         if not draft:
             self._look_s[look] = seconds
         session.tell(wish.part, picture, number=wish.number, seconds=seconds, draft=draft)
-
-
-def warm_up(pack: Pack, canvas: Canvas) -> None:
-    """Run what a first visitor would otherwise wait for."""
-    latent: Latent = pack.w_avg[None].copy()
-    spec = pack.manifest.encoder
-    if spec is not None:
-        crops = np.zeros((1, 3, spec.input_size, spec.input_size), np.float32)
-        pack.encode(crops, np.zeros((1, 478, 3), np.float32) if spec.landmarks else None)
-    if refiner_of(pack) is not None:
-        pack.portray(pack.read_out(latent))
-    canvas.still(pack.synthesize(latent), "plain", {})
 
 
 def large_crop(sitter: Sitter, side: int) -> NDArray[np.uint8]:

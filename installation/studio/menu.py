@@ -16,7 +16,7 @@ from typing import Any
 from engines.runtime import Pack
 from engines.runtime.pack import Direction
 from installation.config import Config
-from installation.core.controls import ROOT, Control, ControlTable, Value, ValueRefused, control_table
+from installation.core.controls import ROOT, STYLE_BRANCH, Control, ControlTable, Value, ValueRefused, control_table
 from installation.core.latents import BAND_NAMES
 from installation.core.morph import Morph
 from installation.display.looks import PLAIN, control_name, load_looks, look_controls, look_names
@@ -35,7 +35,7 @@ _BAND_WORDS = {
 _SHORT_WORDS = {"yaw": ("left", "right"), "pitch": ("down", "up"), "roll": ("clockwise", "anticlockwise")}
 """In place of captions that are whole sentences; all directions are the picture's."""
 
-_PLAYED = ("morph/", "mix/", "direction/", "uniform/")
+_PLAYED = ("morph/", "mix/", "direction/", "uniform/", "paint/")
 _PLAYED_ALONE = ("amount", "psi", "morph_mode", "look")
 
 
@@ -83,6 +83,8 @@ def menu_of(pack: Pack, config: Config) -> Menu:
         looks=look_names(config.display),
         uniforms=look_controls(config.display),
         num_ws=pack.num_ws,
+        styles=tuple(config.style.found()),
+        style_strength=config.style.strength,
     )
     table = ControlTable(row for row in whole.values() if _is_played(row))
     rest = {row.address: row.present(row.default) for row in table.stateful}
@@ -97,9 +99,15 @@ def menu_of(pack: Pack, config: Config) -> Menu:
         "psi": _slider(table[f"{ROOT}/psi"], "Truncation ψ", "0 is the model's average face"),
         "mode": {"address": f"{ROOT}/morph_mode", "choices": list(table[f"{ROOT}/morph_mode"].choices)},
         "looks": _looks(config, table),
+        "paint": _paint(table),
         "rest": rest,
     }
     return Menu(table, catalogue, rest)
+
+
+def with_style(config: Config) -> Config:
+    """The same config with the style network on: nothing in the studio has to keep up with a camera."""
+    return config.model_copy(update={"style": config.style.model_copy(update={"enabled": True})})
 
 
 def playable(pack: Pack, config: Config) -> dict[str, Direction]:
@@ -177,6 +185,16 @@ def _looks(config: Config, table: ControlTable) -> list[dict[str, Any]]:
         knobs = [_slider(row, knob.replace("_", " "), look.controls[knob].help) for knob, row in rows]
         looks.append({"name": name, "title": look.title, "help": look.help, "knobs": knobs})
     return looks
+
+
+def _paint(table: ControlTable) -> list[dict[str, Any]]:
+    """The neural style: its strength first, then a weight for each style picture; empty where it is not there."""
+    strength = f"{STYLE_BRANCH}/strength"
+    pictures = [row for row in table.stateful if row.address.startswith(f"{STYLE_BRANCH}/style/")]
+    if strength not in table:
+        return []
+    weights = [_slider(row, row.address.rpartition("/")[2].replace("-", " "), "") for row in pictures]
+    return [_slider(table[strength], "Painted", "by a network, in the style of the pictures below"), *weights]
 
 
 @cache

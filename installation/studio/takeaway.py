@@ -14,13 +14,13 @@ from typing import Any
 import av
 import numpy as np
 
-from engines.runtime import Pack
 from installation.config import Config
 from installation.core.controls import ROOT, Value
 from installation.display.pictures import SYNTHETIC_NOTE, png_bytes
 from installation.errors import PhotographError
 from installation.studio.canvas import FILM_FPS, Canvas
-from installation.studio.menu import look_of, morph_of, series_names
+from installation.studio.menu import look_of
+from installation.studio.networks import Networks
 from installation.studio.session import Keep, Session
 
 PICTURE_PX = 1024
@@ -34,12 +34,10 @@ _QUALITY = "18"
 class Takeaway:
     """Makes things to take home. Used by the easel's thread."""
 
-    def __init__(self, pack: Pack, config: Config, canvas: Canvas) -> None:
-        self._pack = pack
+    def __init__(self, networks: Networks, config: Config, canvas: Canvas) -> None:
+        self._networks = networks
         self._canvas = canvas
-        self._names = series_names(pack, config)
-        self._morph = morph_of(pack, config)
-        self._each = morph_of(pack, config, self._names)
+        self._captions = {name: target.caption for name, target in networks.pack.targets.items()}
 
     def make(self, session: Session, wish: Keep) -> Iterator[None]:
         """Make what was asked for, resting after each picture; it is told to the session at the end.
@@ -54,7 +52,7 @@ class Takeaway:
 
     def _picture(self, session: Session, wish: Keep) -> Iterator[None]:
         assert session.w_plus is not None
-        image = self._pack.synthesize(self._morph.apply(session.w_plus, wish.values)[None])
+        image = self._networks.drawn(self._networks.morphed(session.w_plus, wish.values)[None], wish.values)
         made = self._canvas.still(image, look_of(wish.values), wish.values, side=max(PICTURE_PX, self._canvas.side))
         session.tell("kept", png_bytes(made), number=wish.number, name="portrait.png", type="image/png")
         yield
@@ -62,9 +60,9 @@ class Takeaway:
     def _series(self, session: Session, wish: Keep) -> Iterator[None]:
         """One picture for each target of the series; the weights of the targets do not count, all else does."""
         assert session.w_plus is not None
-        images = self._pack.synthesize(self._each.apply_each(session.w_plus, wish.values))
+        images = self._networks.drawn(self._networks.morphed_each(session.w_plus, wish.values), wish.values).copy()
         yield
-        captions = [self._pack.targets[name].caption for name in self._names]
+        captions = [self._captions[name] for name in self._networks.series_names]
         made = self._canvas.series(images, captions, look_of(wish.values), wish.values)
         session.tell("kept", png_bytes(made), number=wish.number, name="series.png", type="image/png")
 
@@ -72,7 +70,7 @@ class Takeaway:
         """From the reflection to the morph and back, with whatever moves in the look moving."""
         assert session.w_plus is not None
         start = session.w_plus.copy()
-        end = self._morph.apply(start, wish.values)
+        end = self._networks.morphed(start, wish.values)
         caption = self._caption(wish.values)
         way = _way(REST_S, MORPH_S)
         buffer = io.BytesIO()
@@ -81,7 +79,7 @@ class Takeaway:
             stream: Any = None
             for index, part in enumerate(way):
                 w_plus = start + np.float32(part) * (end - start)
-                images = self._pack.synthesize(w_plus[None])
+                images = self._networks.drawn(w_plus[None], wish.values)
                 rgb = self._canvas.frame(images, caption, look_of(wish.values), wish.values, index)
                 if stream is None:
                     stream = _stream(container, rgb.shape[1], rgb.shape[0])
@@ -95,9 +93,9 @@ class Takeaway:
 
     def _caption(self, values: Mapping[str, Value]) -> str:
         """The word of the target that weighs most, or nothing."""
-        weights = {name: float(values.get(f"{ROOT}/morph/{name}", 0.0)) for name in self._pack.targets}
+        weights = {name: float(values.get(f"{ROOT}/morph/{name}", 0.0)) for name in self._captions}
         strongest = max(weights, key=lambda name: weights[name], default="")
-        return self._pack.targets[strongest].caption if weights.get(strongest, 0.0) > 0.0 else ""
+        return self._captions[strongest] if weights.get(strongest, 0.0) > 0.0 else ""
 
 
 def _way(rest_s: float, morph_s: float) -> np.ndarray[Any, Any]:

@@ -114,6 +114,19 @@ def test_a_photograph_is_found_redrawn_and_moved(tab, people):
     assert difference(client.hear("reflection")[1], rest) == 0, "the reflection knows of no control"
 
 
+def test_a_network_paints_in_the_style_of_a_picture(tab, people):
+    client, _, _ = seated(tab, people)
+    strength, *pictures = client.hello["menu"]["paint"]
+    rest = picture(client)
+    painted = [
+        picture(client, **{strength["address"]: 1.0, pictures[0]["address"]: 0.0, one["address"]: 1.0})
+        for one in pictures[1:3]
+    ]
+    assert difference(painted[0], rest) > 2
+    assert difference(painted[0], painted[1]) > 2
+    assert picture(client, **{pictures[1]["address"]: 1.0}) == rest, "a weight alone does nothing"
+
+
 @pytest.mark.parametrize("look", ["oil", "echo", "palette"])
 def test_a_still_depends_on_its_own_wish_alone(tab, people, look):
     """Echo and palette remember earlier frames; a studio's picture must not."""

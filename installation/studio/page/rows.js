@@ -45,7 +45,8 @@ export function build(menu, controls) {
     help.textContent = menu.looks.find((one) => one.name === now)?.help ?? "";
     for (const [name, element] of knobs) element.hidden = name !== now;
   } });
-  $("looks").replaceChildren(look.element, help, ...knobs.values());
+  const [paint, ...styles] = menu.paint.map((spec) => slider(percent(spec)));
+  $("looks").replaceChildren(look.element, help, ...knobs.values(), ...(paint ? [paint] : []), ...folded("Style pictures", styles));
 
   const show = () => rows.forEach((row) => row.show());
   show();
