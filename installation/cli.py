@@ -60,6 +60,8 @@ def _dispatch(arguments: list[str]) -> int:
         from installation.check import check
 
         return check(options.config, options.pack, options.source)
+    if options.throttle:
+        return int(call("installation.throttle_bench:throttle", options))
     from installation.bench import bench
 
     return bench(options)
@@ -92,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--control", action="store_true", help="only play a show over OSC: delay of a control, flood")
     bench.add_argument("--seconds", type=positive, default=60.0, metavar="S", help="length of the measured show")
     bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    bench.add_argument("--throttle", action="store_true", help="networks held to 2, 10, 25 Hz: is the screen smooth?")
     bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")
     for name, (_, text) in DELEGATED.items():
         commands.add_parser(name, help=text, add_help=False)

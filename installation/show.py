@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from installation.config import Config
+from installation.core.crossfade import Crossfade
 from installation.core.governor import Governor
 from installation.core.instrument import Instrument
 from installation.core.latents import BAND_NAMES
@@ -38,8 +39,6 @@ FACE_STALE_S = 0.5
 SERIES = 5
 """How many targets the series shows: the five of the original work."""
 
-_SNAP_BLEND = 1.25  # below this ratio of inference to display period, pictures are shown as they come
-_RATE_WEIGHT = 0.2
 _BLACKOUT_S = 0.4
 
 
@@ -114,8 +113,7 @@ class Show:
         self._last_face_sequence = 0
         self._newest: Picture | None = None
         self._before: Picture | None = None
-        self._arrived_at = 0.0
-        self._interval_s = 0.0
+        self._fade = Crossfade()
         self._series_shown = False
         self._ladder_shown = False
         self._black = 0.0
@@ -178,7 +176,7 @@ class Show:
         scene = Scene(
             view=view if view in VIEWS else "portrait",
             time_s=now - self._began,
-            blend=self._blend(now),
+            blend=self._fade.blend(now, 1.0 / self._window.hz),
             notice=orders.words,
             notice_alpha=orders.words_alpha,
             leaving=self._film.leaving,
@@ -256,10 +254,8 @@ class Show:
         self._last_sequence = sequence
         began = self._clock()
         picture = reflection.picture
-        if self._newest is not None:
-            gap = now - self._arrived_at
-            self._interval_s += _RATE_WEIGHT * (min(gap, 1.0) - self._interval_s)
-        self._before, self._newest, self._arrived_at = self._newest, picture, now
+        self._fade.arrive(now)
+        self._before, self._newest = self._newest, picture
         self._played_at = reflection.played_at
         several = picture.images.shape[0] > 1
         self._series_shown, self._ladder_shown = several and reflection.wish.series, several and reflection.wish.ladder
@@ -274,13 +270,6 @@ class Show:
             taken = (camera.pixels, camera.size_wh, camera.landmarks, camera.quad)
             self._renderer.show_camera(*taken)
             self._further.show_camera(*taken)
-
-    def _blend(self, now: float) -> float:
-        """How far the newest picture has come; at once where the networks keep up with the screen."""
-        period = 1.0 / self._window.hz
-        if self._before is None or self._interval_s <= _SNAP_BLEND * period:
-            return 1.0
-        return float(np.clip((now - self._arrived_at + period) / self._interval_s, 0.0, 1.0))
 
     def _shows_visitor(self) -> bool:
         return self._newest is not None and self._newest.face_id > 0
@@ -314,7 +303,7 @@ class Show:
             return
         if figures.first_reflection_s is None:
             figures.first_reflection_s = swapped - self._began
-        blend = self._blend(swapped)
+        blend = self._fade.blend(swapped, 1.0 / self._window.hz)
         age = swapped - picture.captured_at
         if self._before is not None and self._before.face_id == picture.face_id:
             age += (1.0 - blend) * (picture.captured_at - self._before.captured_at)
