@@ -101,7 +101,8 @@ class Film:
             relay.close()
         if self._recorder is not None:
             self._recorder.close()
-            tell_on_stderr(self._recorder.failure or f"film: {self._recorder.path}")
+            if self._recorder.failure or self._recorder.written:
+                tell_on_stderr(self._recorder.failure or f"film: {self._recorder.path}")
         if self._sampler is not None and self._sheet is not None and self._sampler.frames:
             write_contact_sheet(self._sampler.frames, self._sheet, SHEET_TITLE)
             tell_on_stderr(f"contact sheet: {self._sheet}")

@@ -2,7 +2,7 @@
 
 Only the newest frame waits: when encoding falls behind, the film loses frames and the show loses
 none. The file is fragmented, one fragment a second, each flushed to disk: after a power cut it plays
-up to the last second.
+up to the last second. It begins with the first frame: a show that ends before has written over nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Recorder:
         preset: str = "ultrafast",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the file and start the thread.
+        """See that the film can be written, and start the thread.
 
         Args:
-            path: File to write; its folder is made. An existing file is replaced.
+            path: File to write; its folder is made. An existing file is replaced by the first frame.
             size: Width and height of the film; frames of other sizes are scaled to it.
             fps: Highest rate; frames that come faster are left out.
             quality: CRF, 0..51.
@@ -69,21 +69,12 @@ class Recorder:
         self._changed = threading.Condition()
         self._waiting: tuple[int, NDArray[np.uint8]] | None = None
         self._closing = False
+        self._options = {"crf": str(quality), "preset": preset, "tune": "zerolatency"}
+        self._container: Any = None
+        self._stream: Any = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(
-                str(self.path),
-                "w",
-                format="mp4",
-                options={
-                    "movflags": "frag_keyframe+empty_moov+default_base_moof",
-                    "flush_packets": "1",
-                    "frag_duration": str(int(_FRAGMENT_S * 1e6)),
-                },
-            )
-            self._container.metadata["comment"] = SYNTHETIC_NOTE
-            self._stream = self._open_stream(quality, preset)
-            self._container.start_encoding()
+            av.Codec("libx264", "w")
+            _try_writing(self.path)
         except (OSError, ValueError, av.FFmpegError) as error:
             raise DisplayError(f"cannot record to {self.path}: {error}; choose another file with --record") from error
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -123,18 +114,31 @@ class Recorder:
             self._changed.notify_all()
         self._thread.join(timeout_s)
 
-    def _open_stream(self, quality: int, preset: str) -> Any:
-        stream: Any = self._container.add_stream("libx264", rate=self._rate)
+    def _open(self) -> None:
+        import av
+
+        self._container = av.open(
+            str(self.path),
+            "w",
+            format="mp4",
+            options={
+                "movflags": "frag_keyframe+empty_moov+default_base_moof",
+                "flush_packets": "1",
+                "frag_duration": str(int(_FRAGMENT_S * 1e6)),
+            },
+        )
+        self._container.metadata["comment"] = SYNTHETIC_NOTE
+        self._stream = stream = self._container.add_stream("libx264", rate=self._rate)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = 1 / self._rate
         context.gop_size = max(1, round(float(self._rate) * _FRAGMENT_S))
         context.thread_count = 1  # the networks need the other cores more
-        context.options = {"crf": str(quality), "preset": preset, "tune": "zerolatency"}
+        context.options = self._options
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE  # as players expect
-        return stream
+        self._container.start_encoding()
 
     def _run(self) -> None:
         import av
@@ -143,6 +147,8 @@ class Recorder:
         reformatter = VideoReformatter()
         try:
             while (item := self._next()) is not None:
+                if self._container is None:
+                    self._open()
                 index, pixels = item
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[2] == 4 else "rgb24")
                 frame = reformatter.reformat(
@@ -157,9 +163,10 @@ class Recorder:
                 for packet in self._stream.encode(frame):
                     self._container.mux(packet)
                 self.written += 1
-            for packet in self._stream.encode(None):
-                self._container.mux(packet)
-            self._container.close()
+            if self._container is not None:
+                for packet in self._stream.encode(None):
+                    self._container.mux(packet)
+                self._container.close()
         except (OSError, ValueError, av.FFmpegError) as error:
             with self._changed:
                 self.failure = f"recording to {self.path} ended after {self.written} frames: {error}"
@@ -171,3 +178,13 @@ class Recorder:
             item, self._waiting = self._waiting, None
             self._changed.notify_all()
             return item
+
+
+def _try_writing(path: Path) -> None:
+    """Make the folder and open the file for writing, without a trace."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with path.open("ab"):
+        pass
+    if is_new:
+        path.unlink()

@@ -98,6 +98,15 @@ def test_a_place_that_cannot_be_written_is_refused_with_a_sentence(tmp_path, whe
         Recorder(path, (64, 48), 10.0)
 
 
+def test_a_show_without_a_frame_leaves_the_film_of_the_last_one(tmp_path):
+    path = tmp_path / "f.mp4"
+    Recorder(path, (64, 48), 10.0).close()
+    assert not path.exists()
+    path.write_bytes(b"yesterday's film")
+    Recorder(path, (64, 48), 10.0).close()
+    assert path.read_bytes() == b"yesterday's film"
+
+
 def test_a_failure_while_writing_ends_the_film_and_not_the_show(tmp_path):
     recorder = Recorder(tmp_path / "f.mp4", (64, 48), 10.0)
     recorder.submit(np.zeros((2, 2, 2), np.uint8), 0.0)  # no picture: stands for any fault of the encoder
