@@ -117,6 +117,26 @@ def test_a_machine_without_a_screen_is_told_and_not_well(start):
     assert kiosk.end() == 0
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names an X server")
+def test_a_screen_that_cannot_be_reached_is_a_sentence_and_tried_again(start):
+    kiosk = start("", headless=False, environment={"DISPLAY": ":9999", "WAYLAND_DISPLAY": ""})
+    facts = kiosk.until(lambda facts: "no screen can be reached" in "".join(facts.get("problems", [])))
+    assert (facts["ok"], facts["mode"], facts["drawing"]) == (False, "show", False), (
+        "safe mode would not be seen either"
+    )
+    assert "Traceback" not in kiosk.said()
+    assert kiosk.end() == 0
+
+
+def test_a_camera_that_is_not_there_is_a_sentence_and_the_show_goes_on(start):
+    kiosk = start("", "--source", "camera:97")
+    facts = kiosk.until(lambda facts: facts.get("drawing") and facts["camera"]["message"])
+    assert (facts["ok"], facts["mode"]) == (False, "show")
+    assert "there is no camera '97'" in "".join(facts["problems"])
+    assert facts["restarts"] == dict.fromkeys(facts["restarts"], 0), "no crash loop"
+    assert kiosk.end() == 0
+
+
 def test_systemd_is_told_when_there_is_a_picture_and_as_long_as_there_is_one(start, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
