@@ -23,6 +23,7 @@ DELEGATED = {
     "audit": ("engines.audit.cli:main", "what a model believes about words: a report with its doubts"),
     "osc": ("installation.instrument_cli:osc", "monitor OSC traffic, write layouts for OSC surfaces"),
     "audio": ("installation.instrument_cli:audio", "show what the microphone hears"),
+    "portrait": ("installation.studio.portrait_cli:main", "portraits from photographs: series, films, sheets"),
     "studio": ("installation.studio.server:main", "a page here: portraits from a photograph or the webcam"),
     "kiosk": ("installation.kiosk.cli:main", "the show that nobody tends; also: acknowledge, install"),
     "rehearse": ("installation.kiosk.rehearse_cli:main", "inject faults into a running kiosk and time its recovery"),

@@ -61,6 +61,7 @@ class Done:
         name: Of the task.
         value: What the function returned; None where it failed.
         error: Why it failed, a sentence; "" where it did not.
+        kind: Name of the error's class; "" where there is none.
         traceback: Of a failure that no person can mend, a bug; else "".
         attempts: How often it was begun.
     """
@@ -68,6 +69,7 @@ class Done:
     name: str
     value: Any = None
     error: str = ""
+    kind: str = ""
     traceback: str = ""
     attempts: int = 1
 
@@ -119,10 +121,11 @@ def perform(task: Task, attempts: int = 1) -> Done:
     try:
         return Done(task.name, call(task.function, *task.arguments), attempts=attempts)
     except MirrorError as error:
-        return Done(task.name, error=" ".join(str(error).split()), attempts=attempts)
+        return Done(task.name, error=" ".join(str(error).split()), kind=type(error).__name__, attempts=attempts)
     except Exception as error:  # told with its traceback: one task's bug does not stop the others
-        sentence = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return Done(task.name, error=sentence, traceback=traceback.format_exc(), attempts=attempts)
+        kind = type(error).__name__
+        sentence = f"{kind}: {' '.join(str(error).split())[:200]}"
+        return Done(task.name, error=sentence, kind=kind, traceback=traceback.format_exc(), attempts=attempts)
 
 
 def lost(task: Task, attempts: int) -> Done:

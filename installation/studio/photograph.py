@@ -95,6 +95,7 @@ def read_photograph(source: Path | bytes, *, name: str = "", max_side: int = MAX
 
     Raises:
         PhotographError: If it is no picture of a known format, damaged, too large or too small; one sentence.
+        MissingExtra: If it is HEIC and the package that reads it is not installed.
     """
     name = name or (source.name if isinstance(source, Path) else "the picture")
     data = source if isinstance(source, bytes) else _file_bytes(source, name)
@@ -159,7 +160,7 @@ def _formats_for(data: bytes, name: str) -> tuple[str, ...]:
     if data[4:8] != b"ftyp" or data[8:12] not in _HEIF_BRANDS:
         return FORMATS
     if importlib.util.find_spec("pillow_heif") is None:
-        raise PhotographError(f"{name} is HEIC: {MissingExtra('pillow-heif', 'photographs', 'reading it')}")
+        raise MissingExtra("pillow-heif", "photographs", f"reading {name}, which is HEIC,")
     import pillow_heif
 
     pillow_heif.register_heif_opener()

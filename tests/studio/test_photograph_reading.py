@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from installation.errors import PhotographError
+from installation.errors import MissingExtra, PhotographError
 from installation.studio.photograph import BEHIND, MAX_SIDE, find_photographs, read_photograph
 
 ORIENTATION = 0x0112
@@ -156,7 +156,7 @@ def test_heic_is_read_where_its_package_is():
 
 def test_heic_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(PhotographError, match=r"phone.heic is HEIC.*machine-reflections\[photographs\]"):
+    with pytest.raises(MissingExtra, match=r"phone.heic, which is HEIC, needs .*machine-reflections\[photographs\]"):
         read_photograph(b"\0\0\0\x18ftypheic" + bytes(64), name="phone.heic")
 
 
