@@ -51,7 +51,10 @@ class Outcome:
 
 def main(argv: Sequence[str]) -> int:
     """Entry point of `mirror rehearse`."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.watch and options.soak is None:
+        parser.error("--watch goes with --soak; faults are watched by their recovery")
     if options.watch:
         return _watched(argv)
     show = RehearsalOptions(
