@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clip-model", metavar="WHERE", help="a CLIP: for guidance, and for the zero-shot tables")
     parser.add_argument("--categories", type=Path, metavar="F.toml", help="other words for the zero-shot tables")
     parser.add_argument("--people", type=count, default=6, metavar="N", help="drawn people in the zero-shot tables (6)")
+    parser.add_argument("--workers", type=count, default=1, metavar="N", help="processes on this machine (1)")
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help='a Ray cluster, "auto", or "local" for one of its own here'
+    )
     slow = parser.add_argument_group("clip, images and diffusers")
     slow.add_argument("--variants", type=_variants, metavar="A,B", help=f"of {', '.join(SLUGS.values())} (all)")
     slow.add_argument("--images", type=Path, metavar="DIR", help="a folder per prompt: NAME, or NAME.VARIANT")

@@ -19,26 +19,24 @@ from engines.runtime import Pack
 from engines.runtime.targets import ModelUsed, space_id
 from engines.targets.hub import need
 from engines.targets.pictures import find_faces, picture_files
-from engines.targets.studio import sample_faces
 from engines.targets.work import FOLDER, load_work, save_work
 from installation.core.latents import Latent
 from installation.errors import ConfigError, EngineError
 from installation.runtime.progress import Progress
+from installation.runtime.workers import Workers
 
-START_PSI = 0.7
-SPREAD_SAMPLES = 256
 Made = tuple[Faces, Questions, tuple[ModelUsed, ...], tuple[str, ...]]
 """Faces, the prompts that have some (their places renumbered), the models, and what was left out."""
 
 
-def make_faces(options: argparse.Namespace, questions: Questions, pack: Pack) -> Made:
+def make_faces(options: argparse.Namespace, questions: Questions, pack: Pack, workers: Workers) -> Made:
     """Make or read the faces of every text by the route asked for.
 
     Raises:
         MirrorError: If a model, a folder or the disk cannot be used.
     """
     if options.via == "clip":
-        return _guided(options, questions, pack)
+        return _guided(options, questions, pack, workers)
     if options.via == "diffusers":
         return _generated(options, questions, pack)
     return _given(options, questions, pack)
@@ -112,52 +110,46 @@ def _encoded(
     )
 
 
-def _guided(options: argparse.Namespace, questions: Questions, pack: Pack) -> Made:
+def _guided(options: argparse.Namespace, questions: Questions, pack: Pack, workers: Workers) -> Made:
     """Faces that CLIP finds the words in, each from another random face."""
     if options.clip_model is None:
         raise ConfigError("--via clip needs --clip-model: a folder with a CLIP, or its name on the hub")
     need("torch", "--via clip")
-    from engines.targets.clip import ClipSettings, Guide, latent_spread
-    from engines.targets.clip_model import ClipModel
-    from engines.targets.torch_draw import torch_generator
+    from engines.audit.tasks import guided_faces
+    from engines.targets.hub import model_folder, weights_sha256
 
-    clip, draw = ClipModel(options.clip_model), torch_generator(pack)
-    spread = latent_spread(sample_faces(pack, SPREAD_SAMPLES, psi=1.0), pack.w_avg)
-    settings = ClipSettings(steps=options.steps, cutouts=options.cutouts)
-    starts = [
-        np.asarray(sample_faces(pack, 1, psi=START_PSI, seed=seed)[0], np.float32) for seed in range(options.seeds)
+    folder = model_folder(options.clip_model, "CLIP guidance")
+    clip = ModelUsed(Path(options.clip_model).name, "CLIP", weights_sha256(folder))
+    common = {"clip": clip.sha256, "space": space_id(pack.w_avg), "steps": options.steps, "cutouts": options.cutouts}
+    wanted = [
+        (place, kind, {**common, "words": words, "seed": seed})
+        for place, kind, words in texts_of(questions, options.variants)
+        for seed in range(options.seeds)
     ]
-    texts = texts_of(questions, options.variants)
-    faces: Faces = {}
-    with Progress(len(texts) * options.seeds, "guided") as progress:
-        for place, kind, words in texts:
-            guide = Guide(clip, draw, spread, words, settings)
-
-            found = []
-            for seed in range(options.seeds):
-                record = {
-                    "words": words,
-                    "clip": clip.sha256,
-                    "space": space_id(pack.w_avg),
-                    "seed": seed,
-                    "steps": options.steps,
-                    "cutouts": options.cutouts,
-                }
-                latent = _stored(options.out, record)
-                if latent is None:
-                    point = guide.optimise(starts[seed], seed, every_step=lambda point: None)
-                    latent = guide.latent(starts[seed], point)
-                    save_work(_path(options.out, record), record, {"w_plus": latent})
-                found.append(latent - starts[seed])
-                progress.advance(note=f"{words[:30]} {seed}")
-            faces[place, kind] = np.stack(found).astype(np.float32)
-    return faces, questions, (clip.used,), ()
+    found = [_stored(options.out, record) for _, _, record in wanted]
+    missing = [i for i, edit in enumerate(found) if edit is None]
+    orders = [
+        (str(folder), pack.path, str(r["words"]), int(str(r["seed"])), options.steps, options.cutouts)
+        for r in (wanted[i][2] for i in missing)
+    ]
+    with Progress(len(wanted), "guided faces") as progress:
+        progress.advance(len(wanted) - len(missing))
+        for place, edit in guided_faces(workers, orders):
+            found[missing[place]] = edit
+            record = wanted[missing[place]][2]
+            save_work(_path(options.out, record), record, {"edit": edit})
+            progress.advance(note=str(record["words"])[:40])
+    faces: dict[tuple[int, str], list[Latent]] = {}
+    for (place, kind, _), made in zip(wanted, found, strict=True):
+        assert made is not None
+        faces.setdefault((place, kind), []).append(made)
+    return {key: np.stack(edits) for key, edits in faces.items()}, questions, (clip,), ()
 
 
 def _stored(folder: Path, record: dict[str, object]) -> Latent | None:
     """Read a guided face; None if there is none of these words, model and settings."""
     stored = load_work(_path(folder, record), record)
-    return None if stored is None else np.asarray(stored["w_plus"], np.float32)
+    return None if stored is None else np.asarray(stored["edit"], np.float32)
 
 
 def _path(folder: Path, record: dict[str, object]) -> Path:

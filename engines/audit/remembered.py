@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,10 @@ from engines.targets.work import FOLDER, load_work, save_work
 from installation.runtime.progress import Progress
 
 CHUNK = 1024
-"""Texts between two stores of the unfinished work."""
+"""Texts of one task, and between two stores of the unfinished work."""
+
+EmbedChunks = Callable[[Sequence[list[str]]], Iterable[tuple[list[str], NDArray[np.float32]]]]
+"""Chunks of texts in; each chunk with its embeddings out, in any order."""
 
 _NAME = "embeddings.npz"
 
@@ -22,13 +25,13 @@ class Remembered:
     """Embeds each text once in its life.
 
     Args:
-        embed: The text model, in batches.
+        embed: The text model.
         folder: Of the audit.
         model: sha256 of its weights; embeddings of another model are thrown away.
         progress: Shows how many texts are done.
     """
 
-    def __init__(self, embed: Callable[[Sequence[str]], Numbers], folder: Path, model: str, progress: Progress) -> None:
+    def __init__(self, embed: EmbedChunks, folder: Path, model: str, progress: Progress) -> None:
         self._embed = embed
         self._path = folder / FOLDER / _NAME
         self._record = {"model": model}
@@ -39,9 +42,8 @@ class Remembered:
         """Embed texts: (n, d) float64."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         self._progress.total += len(missing)
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
-            rows = self._embed(chunk).astype(np.float32)
+        chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+        for chunk, rows in self._embed(chunks):
             self._known |= dict(zip(chunk, rows, strict=True))
             self._store()
             self._progress.advance(len(chunk))
@@ -55,5 +57,6 @@ class Remembered:
         return dict(zip(texts, stored["rows"], strict=True))
 
     def _store(self) -> None:
-        texts = np.frombuffer("\0".join(self._known).encode(), np.uint8)
-        save_work(self._path, self._record, {"texts": texts, "rows": np.stack(list(self._known.values()))})
+        known = dict(sorted(self._known.items()))
+        texts = np.frombuffer("\0".join(known).encode(), np.uint8)
+        save_work(self._path, self._record, {"texts": texts, "rows": np.stack(list(known.values()))})

@@ -152,7 +152,7 @@ def method_section(audit: Audit) -> str:
         ("List of prompts", f"<span class=mono>sha256 {s.questions}</span>"),
         ("Route", escape(s.route)),
         ("Faces", escape(f"drawn by the pack “{audit.pack}”") if audit.pack else "none"),
-        ("Measured", f"{escape(s.date)}, in {audit.seconds:.0f} s"),
+        ("Measured", f"{escape(s.date)}; this run took {audit.seconds:.0f} s"),
         ("Versions", escape(", ".join(f"{name} {version}" for name, version in audit.versions.items()))),
         ("Settings", f"<span class=mono>{escape(', '.join(f'{k} = {v}' for k, v in m.settings.items()))}</span>"),
     ]

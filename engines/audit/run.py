@@ -10,9 +10,10 @@ import platform
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-from engines.audit.by_words import in_batches, measure_words
+from engines.audit.by_words import measure_words
 from engines.audit.document import JSON_NAME, Audit, Summary, read_summary, write_json, write_text
 from engines.audit.faces import draw_faces
 from engines.audit.findings import (
@@ -38,6 +39,7 @@ from engines.runtime import load_pack
 from engines.targets.captions import CAPTIONS, NEUTRAL, Attribute, read_attributes, read_neutral
 from engines.targets.hub import need
 from installation.runtime.progress import Progress
+from installation.runtime.workers import Workers, open_workers
 
 REPORT_NAME = "report.html"
 _VERSIONS = ("machine-reflections", "numpy", "torch", "sentence-transformers", "transformers", "diffusers", "openvino")
@@ -54,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
     other = read_summary(options.compare) if options.compare else None
     labelling = read_labelling(options.out)
     started = time.monotonic()
-    measured, moves, questions = _measure(options, questions, attributes)
+    with open_workers(cluster=options.cluster, count=options.workers) as workers:
+        measured, moves, questions = _measure(options, questions, attributes, workers)
     seconds = time.monotonic() - started
     primary = families(measured, questions.primary)
     summary = Summary(
@@ -93,30 +96,31 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(
-    options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...]
+    options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...], workers: Workers
 ) -> tuple[Measured, Moves | None, Questions]:
     if options.via != "words":
-        return _measure_faces(options, questions, attributes)
-    from engines.targets.text_model import TextModel
+        return _measure_faces(options, questions, attributes, workers)
+    need("torch", "an audit by words")
+    from engines.audit.tasks import embed_chunks, text_model
 
     neutral = read_neutral(options.neutral or NEUTRAL)
-    model = TextModel(options.text_model)
+    model = text_model(options.text_model)
     notes = tuple(note for prompt in questions.prompts if (note := model.check(prompt.text)))
     with Progress(0, "texts") as progress:
-        embed = Remembered(in_batches(model), options.out, model.sha256, progress)
+        embed = Remembered(partial(embed_chunks, workers, options.text_model), options.out, model.sha256, progress)
         measured, yard = measure_words(embed, questions, attributes, neutral, models=(model.used,), notes=notes)
         return measured, of_added_words(embed, yard, questions), questions
 
 
 def _measure_faces(
-    options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...]
+    options: argparse.Namespace, questions: Questions, attributes: tuple[Attribute, ...], workers: Workers
 ) -> tuple[Measured, None, Questions]:
     from engines.audit.by_pictures import measure_faces, ruler_for
     from engines.audit.face_makers import make_faces
 
     with load_pack(options.pack) as pack:
         ruler = ruler_for(pack, attributes)
-        faces, asked, models, notes = make_faces(options, questions, pack)
+        faces, asked, models, notes = make_faces(options, questions, pack, workers)
         settings = {"pack": pack.name, "steps": options.steps} if options.via == "clip" else {"pack": pack.name}
         measured = measure_faces(faces, asked, ruler, route=options.via, models=models, settings=settings, notes=notes)
     return measured, None, asked

@@ -19,9 +19,11 @@ from chromium import Browser, find_browser
 from engines.audit.cli import main
 from engines.audit.document import read_summary
 from engines.audit.labels import add_label, label_file
+from engines.audit.tasks import embed_chunks
 from engines.runtime.targets import LABELS
 from engines.targets.hub import packaged_folder
-from installation.errors import ConfigError
+from installation.errors import ConfigError, EngineError
+from installation.runtime.workers import Here, LocalPool
 
 CHROMIUM = find_browser()
 A4_POINTS = (595.28, 841.89)
@@ -198,6 +200,26 @@ def test_a_random_model_beside_the_real_one(asked, audit, random_model, tmp_path
     assert "beside all-MiniLM-L6-v2" in html
     assert html.count('class="scatter"') == 3
     assert "<img" not in html
+
+
+def test_processes_give_the_same_bits():
+    texts = [f"a picture of {number} birds, in a few words" for number in ("two", "three", "seven", "many")]
+    chunks = [texts[:2], texts[2:]]
+    found = []
+    for workers in (Here(), LocalPool(2)):
+        with workers:
+            found.append({tuple(chunk): rows for chunk, rows in embed_chunks(workers, None, chunks)})
+    assert found[0].keys() == found[1].keys() == set(map(tuple, chunks))
+    for chunk, rows in found[0].items():
+        np.testing.assert_array_equal(rows, found[1][chunk])
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_audit_with_a_sentence(tmp_path):
+    with (
+        Here() as workers,
+        pytest.raises(EngineError, match=r"texts could not be embedded: .*there is no folder .*gone"),
+    ):
+        list(embed_chunks(workers, str(tmp_path / "gone"), [["a nurse"]]))
 
 
 def test_an_audit_that_is_none(asked, tmp_path):

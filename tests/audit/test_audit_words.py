@@ -154,9 +154,10 @@ def test_a_model_that_says_nothing_gives_no_findings(questions, toy):
 def test_embeddings_are_remembered_and_those_of_another_model_forgotten(tmp_path, toy):
     asked = []
 
-    def counting(texts):
-        asked.extend(texts)
-        return toy[0](texts).astype(np.float64)
+    def counting(chunks):
+        for chunk in chunks:
+            asked.extend(chunk)
+            yield chunk, toy[0](chunk)
 
     with Progress(0, "texts") as progress:
         first = Remembered(counting, tmp_path, "one", progress)(["a nurse", "a leader", "a nurse"])
