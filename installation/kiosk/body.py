@@ -22,6 +22,9 @@ _NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true", "MESA_GLSL_CACHE_DISABL
 """Mesa writes its cache on a thread of idle priority. On a busy machine that thread does not even get the time to be
 killed: a show kept its window for 6 s and a curtain for 10 s after SIGKILL (Mesa 22.3, 2 cores, load 10)."""
 
+_M_ARENA_MAX = -8  # <malloc.h>
+_ARENAS = 2
+
 _CORE_FILTER = Path("/proc/self/coredump_filter")
 
 
@@ -36,6 +39,7 @@ def main(where: str, parent: int, args: Sequence[Any], keywords: Mapping[str, An
         words: Takes the sentence, a shared array of `WORDS_BYTES` characters; the supervisor tells it.
     """
     forbid_core_dumps()
+    hold_memory_together()
     os.environ.update(_NO_SHADER_CACHE)
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -60,3 +64,14 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if _CORE_FILTER.exists():
         _CORE_FILTER.write_text("0")
+
+
+def hold_memory_together() -> None:
+    """Let all threads allocate from two arenas (mallopt(3)); to be called before there are threads.
+
+    glibc gives every thread an arena of its own, up to eight per core, and none gives back what a short peak took: the
+    eye, with sixteen threads, grew by 2.5 MB in its first hour.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)

@@ -14,7 +14,7 @@ from installation.app import CONFIG_FILE
 from installation.core.kiosk import KioskPlan, NightlyRestart, RestartBudget, Wanted
 from installation.display.screens import has_screen
 from installation.errors import ConfigError, DisplayError, MissingExtra
-from installation.kiosk.body import forbid_core_dumps
+from installation.kiosk.body import forbid_core_dumps, hold_memory_together
 from installation.kiosk.commands import Command
 from installation.kiosk.company import Company, KioskOptions
 from installation.kiosk.config import restart_time
@@ -53,6 +53,7 @@ def run_kiosk(options: KioskOptions) -> int:
         NotAcknowledged: Nobody has confirmed the notice for visitors.
     """
     forbid_core_dumps()
+    hold_memory_together()
     while True:
         kiosk = Kiosk(options)
         kiosk.run()

@@ -161,3 +161,27 @@ def test_processes_end_with_their_supervisor_and_leave_no_core_dump(tmp_path):
         time.sleep(0.2)  # between the two and the request to be told of the supervisor's death
         supervisor.kill()
     child.wait(LIMIT_S)
+
+
+ARENAS = """
+import ctypes, pathlib, threading
+from installation.kiosk.body import hold_memory_together
+hold_memory_together()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+places, meeting = set(), threading.Barrier(12)
+def allocate():
+    meeting.wait()
+    places.add(libc.malloc(1000) >> 26)  # an arena begins at a multiple of 64 MB
+    meeting.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(places))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
+def test_threads_share_two_arenas():
+    done = subprocess.run([sys.executable, "-c", ARENAS], capture_output=True, text=True, check=True)
+    assert 1 <= int(done.stdout) <= 2
