@@ -9,7 +9,7 @@ from installation.kiosk.faults import FAULTS
 from installation.kiosk.growth import GrowthWatch, slope_per_hour
 from installation.kiosk.loopback import Mood
 from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
-from installation.kiosk.rehearse_cli import _duration
+from installation.kiosk.rehearse_cli import _duration, _size, main
 
 PATIENCE_S = 90.0
 
@@ -60,3 +60,24 @@ def test_growth_after_warm_up_is_told_by_process_in_bounded_memory():
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("10min", 600.0), ("1.5h", 5400.0)])
 def test_times_are_read(text, seconds):
     assert _duration(text) == seconds
+
+
+def test_a_size_is_read_and_nonsense_is_not(capsys):
+    assert _size("320x180") == (320, 180)
+    for words in (["--size", "big"], ["--watch"], ["--soak", "soon"], ["--faults", "0"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        assert "mirror rehearse: error:" in capsys.readouterr().err
+
+
+def test_files_that_become_more_are_told_and_a_passing_peak_is_not():
+    watch = GrowthWatch(warm_up_s=10.0)
+    for second in range(1000):
+        leak, peak = 20 + second // 100, 40 if second == 990 else 16
+        watch.sample(float(second), {"eye": (300.0, leak, 16), "show": (300.0, 20, peak), "film": (90.0, 9, 2)})
+    assert watch.creeping() == ["eye: 21 > 28 files"]
+    brief = GrowthWatch(warm_up_s=10.0)
+    for second in range(40):
+        brief.sample(float(second), {"eye": (300.0, second, second)})
+    assert brief.creeping() == [], "too short to say"
