@@ -48,6 +48,7 @@ def check(config_path: Path | None, pack_name: str | None, source: str | None) -
     items: list[tuple[str, Callable[[], str]]] = [
         ("system libraries", check_libraries),
         ("model pack", lambda: check_pack(config, pack_name)),
+        ("neural style", lambda: check_style(config)),
         ("display", lambda: check_display(config)),
         ("ways out", lambda: check_out(config)),
         ("camera", lambda: check_camera(config, source)),
@@ -104,6 +105,27 @@ def check_pack(config: Config, name: str | None) -> str:
         licence = pack.manifest.licence
         warning = "" if licence.commercial_use else f"; its licence ({licence.name}) forbids commercial use"
         return f"{pack.name}, {pack.resolution} px on {pack.backend.name}, {len(pack.targets)} targets{warning}"
+
+
+def check_style(config: Config) -> str:
+    """The style network and its pictures, where they are enabled: one picture is painted."""
+    if not config.style.enabled:
+        return "off"
+    from engines.runtime.stylist import load_stylist, read_picture
+
+    pictures = {name: read_picture(path) for name, path in config.style.found().items()}
+    stylist = load_stylist(config.style.folder(), config.engine.backend, options=config.engine.options())
+    try:
+        stylist.learn(pictures)
+        stylist.warm_up()
+        image = np.zeros((1, 3, stylist.size, stylist.size), np.float32)
+        stylist.stylise(image, np.ones(len(pictures), np.float32), 1.0, image)
+        if not np.isfinite(image).all():
+            raise MirrorError(f"the style network {stylist.manifest.name!r} paints values that are no numbers")
+    finally:
+        stylist.close()
+    warning = "" if stylist.manifest.licence.commercial_use else "; its licence forbids commercial use"
+    return f"{stylist.manifest.name}, {stylist.size} px, styles {', '.join(pictures)}{warning}"
 
 
 def check_display(config: Config) -> str:

@@ -47,6 +47,8 @@ def table_of(config: Config, pack: Path) -> ControlTable:
         views=VIEWS,
         uniforms=look_controls(config.display),
         num_ws=manifest.num_ws,
+        styles=tuple(config.style.found()),
+        style_strength=config.style.strength,
     )
 
 

@@ -64,8 +64,8 @@ def make_style(making: Making) -> int:
         progress.advance(trainer.step_count)
 
         def tell(now: StyleTrainer) -> None:
-            style, content, plain = now.figures.tolist()
-            progress.advance(1, f"style {style:.4f}, content {content:.4f}, plain {plain:.4f}")
+            painted, plain, manner = now.figures.tolist()
+            progress.advance(1, f"painted {painted:.4f}, plain {plain:.4f}, manner {manner:.4f}")
 
         trainer.run(tell, save_to=checkpoint, save_every_s=SAVE_EVERY_S, pause=making.pause_file)
     write_shipped(checkpoint, making.out, making.work, making.steps)
@@ -90,7 +90,7 @@ def write_shipped(checkpoint: Path, out: Path, work: Path, steps: int) -> None:
             "features": "its own encoder, trained together with the decoder; no external weights",
             "content": f"{PORTRAITS} procedural portraits",
             "style": f"{STYLES * len(MANNERS)} pictures drawn by code in {len(MANNERS)} manners",
-            "loss": "sliced Wasserstein distance of patches on Laplacian bands; light and shade of the content",
+            "teacher": "a painter made of plain rules, who knows the manner of each style picture",
             "steps": steps,
         },
         licence=LICENCE,

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.style.adain import mean_std, modulate
-from engines.style.brushes import brush_fields
+from engines.style.adain import adain, mean_std, modulate
+from engines.style.brushes import brushes
 
 WIDTHS = (32, 64, 80)
 """Channels at half, a quarter and an eighth of the picture's side."""
@@ -37,18 +37,33 @@ _OPPONENT = ((0.57735, 0.57735, 0.57735), (0.70711, -0.70711, 0.0), (0.40825, 0.
 """Rows: grey, red against green, both against blue; orthonormal."""
 
 
+def opponent(picture: Tensor) -> Tensor:
+    """(n, 3, h, w) RGB -> opponent colours."""
+    return F.conv2d(picture, torch.tensor(_OPPONENT)[:, :, None, None])
+
+
+def back_to_rgb(colours: Tensor) -> Tensor:
+    """The inverse of `opponent`."""
+    return F.conv2d(colours, torch.tensor(_OPPONENT).T[:, :, None, None])
+
+
+def recolour(content: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Give RGB (n, 3, h, w) the mean and deviation (n, 3) of a style's opponent colours."""
+    return back_to_rgb(adain(opponent(content), mean, std, torch.ones(len(content), 1)))
+
+
 class StyleNetwork(nn.Module):
     """Content and style statistics -> picture. Sides must be divisible by 8."""
 
-    opponent: Tensor
     brushes: Tensor
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         half, quarter, eighth = widths
         self.widths = tuple(widths)
-        self.register_buffer("opponent", torch.tensor(_OPPONENT), persistent=False)
-        self.register_buffer("brushes", torch.from_numpy(brush_fields())[None])
+        self.corner = (0, 0)
+        """Where a picture lies on the brushes, in pixels of half its side; training moves it."""
+        self.register_buffer("brushes", torch.from_numpy(brushes().fields())[None])
         self.enter = _convolution(12, half)
         self.down = nn.ModuleList([_convolution(half, quarter, 2), _convolution(quarter, eighth, 2)])
         fields = self.brushes.shape[1]
@@ -63,7 +78,7 @@ class StyleNetwork(nn.Module):
         last = nn.Linear(HAND, 2 * sum(self.steps), bias=False)
         self.hand = nn.Sequential(nn.Linear(2 * self.channels, HAND), nn.ReLU(), last)
         with torch.no_grad():
-            last.weight.mul_(0.05)
+            last.weight.mul_(0.3)
         self.leave = nn.Conv2d(half, 12, 3, padding=1)
         self._begin()
 
@@ -76,18 +91,12 @@ class StyleNetwork(nn.Module):
         """(n, 3, s, s) RGB in [-1, 1] -> opponent colours, then features at s/2, s/4 and s/8."""
         half = _active(self.enter(F.pixel_unshuffle(picture, 2)))
         quarter = _active(self.down[0](half))
-        return [self._colours(picture), half, quarter, _active(self.down[1](quarter))]
+        return [opponent(picture), half, quarter, _active(self.down[1](quarter))]
 
     def statistics(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Describe a style picture (n, 3, s, s): mean and deviation, two of (n, channels)."""
         pairs = [mean_std(level) for level in self.encode(picture)]
         return torch.cat([mean for mean, _ in pairs], 1), torch.cat([std for _, std in pairs], 1)
-
-    def recolour(self, content: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        """Give the content the style's colours alone: what training asks light and shade of. (n, 3, s, s)."""
-        zero, one = content.new_zeros(1, 1, 1, 1), content.new_ones(1, 1)
-        colours = modulate(self._colours(content), zero, mean[:, :3], std[:, :3], one)
-        return F.conv2d(colours, self.opponent.T[:, :, None, None])
 
     def forward(self, content: Tensor, mean: Tensor, std: Tensor, strength: Tensor) -> Tensor:
         """Draw the content in the style.
@@ -104,8 +113,7 @@ class StyleNetwork(nn.Module):
         sizes = [3, *self.widths]
         means, stds = mean.split(sizes, 1), std.split(sizes, 1)
         turns = [(gain[:, :, None, None], shift[:, :, None, None]) for gain, shift in self._turns(mean, std, strength)]
-        zero = content.new_zeros(1, 1, 1, 1)
-        colours = modulate(levels[0], zero, means[0], stds[0], strength)
+        colours = adain(levels[0], means[0], stds[0], strength)
         # Scaled before the convolution, so that an exporter cannot fold it: the result would be 3 MB of constants.
         brushes = self._laid_out(levels[1].shape[-1]) * strength[:, :, None, None]
         half, quarter, eighth = (
@@ -125,11 +133,16 @@ class StyleNetwork(nn.Module):
         for i, convolution in enumerate(self.shallow):
             x = x + convolution(_active(_turned(x, turns[9 + i])))
         detail = _smooth(F.pixel_shuffle(self.leave(_active(x)), 2))
-        return F.conv2d(colours, self.opponent.T[:, :, None, None]) + detail
+        return back_to_rgb(colours) + detail
+
+    def read(self, mean: Tensor, std: Tensor) -> Tensor:
+        """What the hand makes of a style's statistics, before it decides anything: (n, HAND)."""
+        seen: Tensor = self.hand[:-1](torch.cat([mean, std], 1))
+        return seen
 
     def _turns(self, mean: Tensor, std: Tensor, strength: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Let the hand decide gain and shift of the marks and of each step's features, pairs of (n, c)."""
-        flat = self.hand(torch.cat([mean, std], 1)) * strength
+        flat = self.hand[-1](self.read(mean, std)) * strength
         parts = flat.split([width for width in self.steps for _ in range(2)], 1)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
@@ -144,13 +157,9 @@ class StyleNetwork(nn.Module):
                     with torch.no_grad():
                         module.weight.mul_(0.1 if name == "leave" else 0.3)
 
-    def _colours(self, picture: Tensor) -> Tensor:
-        return F.conv2d(picture, self.opponent[:, :, None, None])
-
     def _laid_out(self, side: int) -> Tensor:
-        """Cut the brushes to a side, anywhere while training; larger pictures repeat them."""
-        room = max(self.brushes.shape[-1] - side, 0)
-        y, x = torch.randint(room + 1, (2,)).tolist() if self.training and room else (0, 0)
+        """Cut the brushes to a side; larger pictures repeat them."""
+        y, x = self.corner
         repeats = -(-side // self.brushes.shape[-1])
         return self.brushes.repeat(1, 1, repeats, repeats)[:, :, y : y + side, x : x + side]
 

@@ -14,17 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from engines.importers.files import opened
-from engines.style.data import Pictures
-from engines.style.loss import content_distance, style_distance
-from engines.style.network import StyleNetwork
+from engines.style.data import SIZE, Pictures
+from engines.style.loss import picture_distance
+from engines.style.network import HAND, StyleNetwork
+from engines.style.pictures import MANNERS
 from engines.training.generator import wait_while_paused
 
-PLAIN_WEIGHT = 6.0
+PLAIN_WEIGHT = 2.0
+MANNER_WEIGHT = 0.1
+"""Of naming the style's manner from what the hand sees: so the statistics learn early to tell manners apart. The
+layer that names them is not part of the network."""
+
 WARM_UP = 200
-LARGE_EVERY = 8
+LARGE_EVERY = 12
 """Every so many steps whole pictures are seen instead of crops: statistics of a whole picture differ from a crop's."""
 
 
@@ -37,16 +43,14 @@ class Recipe:
         batch: Crops in a batch; the first is asked for without style.
         side: Of the crops, in pixels.
         rate: Learning rate at the beginning; falls to a fiftieth on a cosine.
-        content_weight: Of light and shade, against 1 of the style.
         average: Decay of the averaged weights.
         seed: Of weights and batches.
     """
 
     steps: int = 12_000
     batch: int = 6
-    side: int = 128
+    side: int = 96
     rate: float = 2e-3
-    content_weight: float = 0.15
     average: float = 0.998
     seed: int = 3
 
@@ -60,7 +64,9 @@ class StyleTrainer:
         self.pictures = pictures
         self.network = StyleNetwork()
         self.average = deepcopy(self.network).eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), recipe.rate, betas=(0.9, 0.99))
+        self.critic = nn.Linear(HAND, len(MANNERS))
+        parameters = [*self.network.parameters(), *self.critic.parameters()]
+        self.optimiser = torch.optim.Adam(parameters, recipe.rate, betas=(0.9, 0.99))
         self.step_count = 0
         self.figures: Tensor = torch.zeros(3)
 
@@ -83,20 +89,17 @@ class StyleTrainer:
         recipe = self.recipe
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step_count)
         large = self.step_count % LARGE_EVERY == LARGE_EVERY - 1
-        content, style = self.pictures.batch(
-            2 if large else recipe.batch, 2 * recipe.side if large else recipe.side, generator
-        )
-        strength = torch.ones(len(content), 1)
+        count, side = (2, SIZE) if large else (recipe.batch, recipe.side)
+        lesson = self.pictures.batch(count, side, generator)
+        strength = torch.ones(len(lesson.content), 1)
         strength[0] = 0.0
-        mean, std = self.network.statistics(style)
-        made = self.network(content, mean, std, strength)
-        with torch.no_grad():
-            target = self.network.recolour(content, mean, std)[1:]
-        spread = std[1:, 0].detach() / math.sqrt(3.0)
-        styled = style_distance(made[1:], style[1:], generator).mean()
-        kept = content_distance(made[1:], target, spread).mean()
-        plain = PLAIN_WEIGHT * (made[0] - content[0]).abs().mean() / len(content)
-        loss = styled + recipe.content_weight * kept + plain
+        self.network.corner = lesson.corner
+        mean, std = self.network.statistics(lesson.style)
+        made = self.network(lesson.content, mean, std, strength)
+        painted = picture_distance(made[1:], lesson.painted[1:]).mean()
+        plain = picture_distance(made[:1], lesson.content[:1]).mean() / len(strength)
+        told = F.cross_entropy(self.critic(self.network.read(mean, std)), torch.tensor(lesson.manners))
+        loss = painted + PLAIN_WEIGHT * plain + MANNER_WEIGHT * told
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.rate * self._pace()
         self.optimiser.zero_grad(set_to_none=True)
@@ -107,7 +110,7 @@ class StyleTrainer:
         decay = min(recipe.average, self.step_count / (self.step_count + 10.0))
         for mine, theirs in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mine.lerp_(theirs.detach(), 1.0 - decay)
-        now = torch.stack([styled, kept, plain]).detach()
+        now = torch.stack([painted, plain, told]).detach()
         self.figures = now if self.step_count == 1 else self.figures.lerp(now, 0.02)
 
     def _pace(self) -> float:
@@ -121,6 +124,7 @@ class StyleTrainer:
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
+            "critic": self.critic.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step_count,
         }
@@ -132,6 +136,7 @@ class StyleTrainer:
         state = torch.load(path, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
+        self.critic.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step_count = int(state["step"])
 
