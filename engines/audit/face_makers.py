@@ -90,7 +90,7 @@ def _encoded(
     notes: list[str] = []
     with Progress(len(folders), "faces") as progress:
         for key, folder in folders.items():
-            found = find_faces(picture_files(folder), spec.input_size)
+            found = find_faces(picture_files(folder), spec.input_size, upright_crops=spec.upright)
             notes += [f"{folder.name}/{line}" for line in found.lines()]
             if found.faces:
                 crops = np.stack([face.crop for face in found.faces])

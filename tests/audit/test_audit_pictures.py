@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -159,6 +160,33 @@ def test_guidance_makes_faces_once(two, tiny_clip, tmp_path, monkeypatch):
     html = (tmp_path / "report.html").read_text()
     assert "calls the same people" in html
     assert (tmp_path / "zero_shot.csv").is_file()
+
+
+def test_generated_pictures_are_kept_and_audited(two, tmp_path, monkeypatch):
+    """The pipeline is a draughtsman: no small pipeline draws faces that can be found."""
+    from engines.targets.generate import PicturePipeline
+
+    drawn = []
+
+    class Draughtsman:
+        def __call__(self, prompt, num_inference_steps, generator):
+            drawn.append(prompt)
+            renderer = PortraitRenderer(160)
+            smile = 0.8 if "leader" in prompt else -0.6
+            picture = renderer.render(default(smile=smile, age=float(torch.rand(1, generator=generator))))
+            renderer.release()
+            return SimpleNamespace(images=[Image.fromarray(picture)])
+
+    monkeypatch.setattr(PicturePipeline, "load", lambda where: PicturePipeline(Draughtsman(), where, "1" * 64))
+    arguments = [str(two), "--out", str(tmp_path), "--via", "diffusers", "--pipeline", "pen", "--count", "3"]
+    for _ in range(2):
+        assert main([*arguments, "--variants", "woman"]) == 0
+    assert drawn == [p for text in ("a leader", "a leader, woman", "a nurse", "a nurse, woman") for p in [text] * 3]
+    summary = read_summary(tmp_path)
+    assert [model.role for model in summary.models] == ["text-to-image pipeline", "encoder"]
+    smile = summary.axis("smile")
+    assert summary.own.effects[0, smile] > summary.own.effects[1, smile]
+    assert (tmp_path / "pictures" / "leader.woman" / "seed_0002.png").is_file()
 
 
 def test_sitters_are_balanced_and_differ_in_nothing_else():
