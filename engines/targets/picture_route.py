@@ -120,7 +120,9 @@ def drafts_from_pictures(
         )
     files = picture_files(folder)
     with Progress(len(files), "faces") as progress:
-        found = find_faces(files, spec.input_size, advance=lambda name: progress.advance(note=name))
+        found = find_faces(
+            files, spec.input_size, upright_crops=spec.upright, advance=lambda name: progress.advance(note=name)
+        )
     for line in found.lines():
         print(line)
     if not found.faces:

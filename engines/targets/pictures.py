@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from installation.core.crop import landmarks_in_crop
+from installation.core.crop import landmarks_in_crop, upright
 from installation.core.measures import ffhq_quad
 from installation.devices.cropping import fit_picture, sample_square
 from installation.devices.landmarks import FaceFinder
@@ -90,12 +90,19 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-def find_faces(files: Iterable[Path], size: int, *, advance: Callable[[str], None] = lambda name: None) -> Found:
+def find_faces(
+    files: Iterable[Path],
+    size: int,
+    *,
+    upright_crops: bool = False,
+    advance: Callable[[str], None] = lambda name: None,
+) -> Found:
     """Find and align every face.
 
     Args:
         files: Pictures.
         size: Side of the crops, pixels: what the encoder takes.
+        upright_crops: Leave the head's roll in the crop, for encoders that show it.
         advance: Called with each file's name when it is done.
     """
     faces: list[PictureFace] = []
@@ -106,7 +113,7 @@ def find_faces(files: Iterable[Path], size: int, *, advance: Callable[[str], Non
     try:
         for path in files:
             try:
-                found = _faces_in(finder, read_picture(path), path.name, size)
+                found = _faces_in(finder, read_picture(path), path.name, size, upright_crops)
             except EngineError as error:
                 unreadable[path.name] = str(error)
             else:
@@ -150,12 +157,16 @@ def locate(finder: FaceFinder, picture: NDArray[np.uint8]) -> list[NDArray[np.fl
     return sorted(found, key=lambda landmarks: float(landmarks[:, 0].mean()))
 
 
-def _faces_in(finder: FaceFinder, picture: NDArray[np.uint8], name: str, size: int) -> list[PictureFace]:
+def _faces_in(
+    finder: FaceFinder, picture: NDArray[np.uint8], name: str, size: int, upright_crops: bool
+) -> list[PictureFace]:
     cut: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for landmarks in locate(finder, picture):
         quad = ffhq_quad(landmarks)
         if np.hypot(*(quad[3] - quad[0])) < MIN_FACE_PX:
             continue
+        if upright_crops:
+            quad = upright(quad)
         square = np.empty((size, size, 3), np.uint8)
         sample_square(picture, quad, square)
         crop = square.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1.0

@@ -73,6 +73,18 @@ def test_faces_are_found_aligned_and_none_is_lost(folder: Path) -> None:
         assert 0.38 < left[1] < 0.52
 
 
+def test_encoders_that_show_the_heads_roll_get_it(portraits: list[Image.Image], tmp_path: Path) -> None:
+    path = tmp_path / "tilted.png"
+    portraits[0].rotate(12, fillcolor="grey").save(path)
+    tilts = {}
+    for upright_crops in (False, True):
+        (face,) = find_faces([path], 64, upright_crops=upright_crops).faces
+        across = face.landmarks[473, :2] - face.landmarks[468, :2]
+        tilts[upright_crops] = float(np.degrees(np.arctan2(-across[1], across[0])))
+    assert tilts[False] == pytest.approx(0.0, abs=3.0)
+    assert tilts[True] == pytest.approx(12.0, abs=4.0)
+
+
 def test_pictures_are_read_upright(portraits: list[Image.Image], tmp_path: Path) -> None:
     path = tmp_path / "turned.jpg"
     exif = Image.Exif()
