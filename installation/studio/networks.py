@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime import Pack, load_pack
-from engines.runtime.refinement import refine, refiner_of
+from engines.runtime.refinement import refine
 from installation.config import Config
 from installation.core.controls import Value
 from installation.core.latents import Latent
@@ -40,10 +40,10 @@ class Networks:
         pack, spec = self.pack, self.pack.manifest.encoder
         latent: Latent = pack.w_avg[None].copy()
         if spec is not None:
-            crops = np.zeros((1, 3, spec.input_size, spec.input_size), np.float32)
-            pack.encode(crops, np.zeros((1, 478, 3), np.float32) if spec.landmarks else None)
-        if refiner_of(pack) is not None:
-            pack.portray(pack.read_out(latent))
+            crop = np.zeros((3, spec.input_size, spec.input_size), np.float32)
+            landmarks = np.random.default_rng(0).random((478, 3)).astype(np.float32)
+            pack.encode(crop[None], landmarks[None] if spec.landmarks else None)
+            refine(pack, crop, landmarks, latent[0])
         if self._painter is not None:
             self._painter.warm_up()
         pack.synthesize(latent)

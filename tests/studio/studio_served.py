@@ -23,12 +23,14 @@ class Served:
         command = [*under, sys.executable, "-m", "installation.cli", "studio", "--no-browser", *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MESA_SHADER_CACHE_DISABLE": "true"}
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
-        self.url = ""
+        self.url, said = "", []
         for line in self._process.stderr:
+            said.append(line)
             if found := re.search(r"http://\S+", line):
                 self.url = found[0]
                 break
-        assert self.url, f"the studio ended with {self._process.wait()}"
+        if not self.url:
+            raise RuntimeError(f"the studio ended with {self.close()}:\n{''.join(said)}")
         self.port = int(self.url.rstrip("/").rpartition(":")[2])
 
     def close(self) -> int:

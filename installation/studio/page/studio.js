@@ -24,8 +24,8 @@ const link = new Link({
     page.maxBytes = message.max_bytes;
     controls.adopt(message.menu.rest);
     showRows = build(message.menu, controls);
-    page.flying = page.keeping = null;
-    enable();
+    page.flying = null;
+    finishKeeping();
     if (page.source) bringAgain();
   },
   message: hear,
@@ -37,7 +37,7 @@ const link = new Link({
     $("link").textContent = alive ? "on this machine alone" : "connection lost; trying again";
     $("link").classList.toggle("lost", !alive);
     $("busy").hidden = true;
-    enable();
+    finishKeeping();
   },
 });
 
@@ -81,6 +81,7 @@ function sits(header, bytes) {
     return;
   }
   page.sitter = header;
+  finishKeeping(); // a film of whoever sat before is not drawn to its end
   stage.keep("photograph", bytes.length ? bytes : null);
   stage.keep("reflection", null);
   const notes = header.notes.length ? ` (${header.notes.join(", ")})` : "";
@@ -158,12 +159,16 @@ function keep(what) {
 
 function kept(header, bytes) {
   if (header.number !== page.keeping) return;
-  page.keeping = null;
-  $("making").hidden = true;
+  finishKeeping();
   const url = URL.createObjectURL(new Blob([bytes], { type: header.type }));
   Object.assign(document.createElement("a"), { href: url, download: header.name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
   say(`${header.name} is saved by your browser, marked as synthetic.`);
+}
+
+function finishKeeping() {
+  page.keeping = null;
+  $("making").hidden = true;
   enable();
 }
 
@@ -173,13 +178,12 @@ const say = (text) => { $("said").textContent = text; };
 const complain = (text) => { $("trouble").textContent = text; };
 
 function trouble(header) {
-  $("busy").hidden = $("making").hidden = true;
+  $("busy").hidden = true;
   const { sentence } = header, named = page.source?.name && sentence.startsWith(page.source.name); // a file keeps its name
   complain(`${named ? sentence : sentence.charAt(0).toUpperCase() + sentence.slice(1)}.`);
   say("");
-  page.keeping = null;
   if (header.about === "drawing" || header.about === "page") page.flying = null;
-  enable();
+  finishKeeping();
 }
 
 function enable() {
