@@ -61,6 +61,8 @@ def _dispatch(arguments: list[str]) -> int:
         from installation.check import check
 
         return check(options.config, options.pack, options.source)
+    if options.seam:
+        return int(call("installation.seam_bench:bench_seam", options))
     if options.throttle:
         return int(call("installation.throttle_bench:throttle", options))
     from installation.bench import bench
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--control", action="store_true", help="only play a show over OSC: delay of a control, flood")
     bench.add_argument("--seconds", type=positive, default=60.0, metavar="S", help="length of the measured show")
     bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    bench.add_argument("--seam", action="store_true", help="is the mirror view's seam still, and the rest untouched?")
     bench.add_argument("--throttle", action="store_true", help="networks held to 2, 10, 25 Hz: is the screen smooth?")
     bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")
     for name, (_, text) in DELEGATED.items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from installation.display.config import DisplayConfig
 from installation.display.layout import UNIT, Fit, Rect, place
-from installation.display.pasteback import FaceMask, mask_indices
+from installation.display.pasteback import POINTS, FaceMask, mask_indices
 from installation.display.reflection import Reflection
 from installation.display.shaders import ShaderLibrary
 from installation.display.targets import Target
@@ -49,6 +49,11 @@ class CameraLayer:
     def size(self) -> tuple[int, int]:
         """Of the camera picture, pixels."""
         return self._texture.size if self._texture is not None else (1, 1)
+
+    @property
+    def mask_rings(self) -> NDArray[np.float64]:
+        """Where the mask begins and ends to fade: (2, POINTS, 2), inner and outer ring, parts of the camera picture."""
+        return self._mask.vertices[1:, :2].astype(np.float64).reshape(2, POINTS, 2)
 
     def update(
         self,

@@ -92,6 +92,11 @@ class Renderer:
     def _trouble(self) -> tuple[str, ...]:
         return (*self.shaders.errors.values(), *self._composition.failures.values())
 
+    @property
+    def mask_rings(self) -> NDArray[np.float64]:
+        """The mirror view's mask: (2, n, 2), inner and outer ring, parts of the camera picture as it came."""
+        return self._composition.camera.mask_rings
+
     def rehearse(self) -> None:
         """Make every look ready, for a check before doors.
 
