@@ -1,11 +1,13 @@
 // The studio's page. It holds the photograph and every slider; the studio on this machine holds the sitter while the
 // tab is open and nothing afterwards. When the connection breaks, the page brings everything again.
 
+import { receive } from "./arrivals.js";
 import { Camera } from "./camera.js";
 import { Controls } from "./controls.js";
 import { Link } from "./link.js";
 import { build } from "./rows.js";
 import { Stage } from "./stage.js";
+import { followTabs } from "./tabs.js";
 
 const $ = (id) => document.getElementById(id);
 const PATIENCE_MS = 4000; // after that a picture counts as lost and is asked for again
@@ -197,12 +199,6 @@ function enable() {
 
 // The page's own buttons.
 
-$("choose").onclick = () => $("file").click();
-$("file").onchange = () => {
-  const [file] = $("file").files;
-  if (file) bring(file, file.name);
-  $("file").value = "";
-};
 $("stranger").onclick = () => sit({ seed: crypto.getRandomValues(new Uint32Array(1))[0] });
 $("next-face").onclick = () => {
   page.source.place = (page.sitter.place % page.sitter.faces) + 1;
@@ -221,27 +217,8 @@ $("pin-form").onsubmit = (event) => {
 };
 $("door").oncancel = (event) => event.preventDefault();
 new Camera((blob) => bring(blob, "webcam.jpg"), complain);
-
-const dropped = (list) => [...(list ?? [])].find((file) => file.type.startsWith("image/") || /\.(heic|heif|tiff?)$/i.test(file.name)) ?? list?.[0];
-let inside = 0;
-document.ondragenter = () => { inside += 1; document.body.classList.add("dropping"); };
-document.ondragleave = () => { inside -= 1; if (inside <= 0) stopDropping(); };
-document.ondragover = (event) => event.preventDefault();
-document.ondrop = (event) => {
-  event.preventDefault();
-  stopDropping();
-  const file = dropped(event.dataTransfer.files);
-  if (file) bring(file, file.name);
-  else complain("That was no file; drop a photograph from a folder.");
-};
-document.onpaste = (event) => {
-  const file = dropped(event.clipboardData.files);
-  if (file) bring(file, file.name || "pasted picture");
-};
-function stopDropping() {
-  inside = 0;
-  document.body.classList.remove("dropping");
-}
+receive(bring, complain);
+followTabs();
 
 document.onkeydown = (event) => {
   const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey;
@@ -255,27 +232,6 @@ document.onkeydown = (event) => {
 };
 document.onkeyup = (event) => { if (event.key.toLowerCase() === "c") stage.hold(false); };
 window.onblur = () => stage.hold(false);
-
-const tabs = [...document.querySelectorAll("[role=tab]")];
-function choose(tab) {
-  for (const one of tabs) {
-    const chosen = one === tab;
-    one.setAttribute("aria-selected", String(chosen));
-    one.tabIndex = chosen ? 0 : -1;
-    $(one.getAttribute("aria-controls")).hidden = !chosen;
-  }
-}
-for (const [index, tab] of tabs.entries()) {
-  tab.onclick = () => choose(tab);
-  tab.onkeydown = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const next = event.key === "Home" ? tabs[0] : event.key === "End" ? tabs.at(-1) : step && tabs.at((index + step) % tabs.length);
-    if (!next) return;
-    event.preventDefault();
-    choose(next);
-    next.focus();
-  };
-}
 
 // A page that the browser brings back from its memory begins anew.
 window.onpageshow = (event) => { if (event.persisted) location.reload(); };
