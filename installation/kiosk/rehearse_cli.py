@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from installation.errors import MirrorError
@@ -103,6 +104,8 @@ def faults(options: RehearsalOptions, count: int | None, only: str | None, seed:
         if only is None and count is None:
             for name, why in absent.items():
                 print(f"- {name:<22}{'not here':>11}{'':8}   {why}")
+    if count is not None:
+        print(f"\n{summary(outcomes)}")
     left = rehearsal.left
     bad = [outcome for outcome in outcomes if not outcome.good]
     print(f"\n{len(outcomes)} faults, {len(bad)} beyond the limits ({RECOVERY_LIMIT_S:g} s, black {BLACK_LIMIT_S:g} s)")
@@ -110,6 +113,17 @@ def faults(options: RehearsalOptions, count: int | None, only: str | None, seed:
     print(growth.table())
     told = {"outcomes": [asdict(o) for o in outcomes], "left": left, "growth": growth.figures()}
     return (1 if bad or left else 0), told
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """One line for each kind of fault: how often, recovery in the middle and at worst, the longest black."""
+    lines = [f"{'fault':<22}{'times':>6}{'median':>9}{'worst':>9}{'black':>9}"]
+    for name in sorted({outcome.fault for outcome in outcomes}):
+        kind = [outcome for outcome in outcomes if outcome.fault == name]
+        times = sorted(float("inf") if o.recovered_s is None else o.recovered_s for o in kind)
+        black = max(outcome.black_s or 0.0 for outcome in kind)
+        lines.append(f"{name:<22}{len(kind):>6}{median(times):>7.1f} s{times[-1]:>7.1f} s{black:>7.1f} s")
+    return "\n".join(lines)
 
 
 def _try(rehearsal: Rehearsal, fault: Fault) -> Outcome:

@@ -9,7 +9,7 @@ from installation.kiosk.faults import FAULTS
 from installation.kiosk.growth import GrowthWatch, slope_per_hour
 from installation.kiosk.loopback import Mood
 from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
-from installation.kiosk.rehearse_cli import _duration, _size, main
+from installation.kiosk.rehearse_cli import Outcome, _duration, _size, main, summary
 
 PATIENCE_S = 90.0
 
@@ -81,3 +81,11 @@ def test_files_that_become_more_are_told_and_a_passing_peak_is_not():
     for second in range(40):
         brief.sample(float(second), {"eye": (300.0, second, second)})
     assert brief.creeping() == [], "too short to say"
+
+
+def test_many_faults_are_summed_up_by_kind():
+    outcomes = [Outcome("show killed", 4.0, 0.1), Outcome("show killed", 6.0, 0.3), Outcome("eye killed", None, None)]
+    head, eye, show = summary(outcomes).splitlines()
+    assert head.split() == ["fault", "times", "median", "worst", "black"]
+    assert eye.split() == ["eye", "killed", "1", "inf", "s", "inf", "s", "0.0", "s"]
+    assert show.split() == ["show", "killed", "2", "5.0", "s", "6.0", "s", "0.3", "s"]
