@@ -15,6 +15,7 @@ from installation.display.chain import STYLE_PICTURE, Chain
 from installation.display.config import DisplayConfig
 from installation.display.ghosts import DIM, KEPT, GhostTrail, ghost_layout
 from installation.display.layout import UNIT, Rect, Tile, bounding, caption_strip, pair, panels, single
+from installation.display.look_file import Look, read_look
 from installation.display.looks import PLAIN, load_looks, look_files
 from installation.display.reflection import Reflection
 from installation.display.scene import Scene, View
@@ -45,6 +46,7 @@ class Composition:
         self._chains: dict[str, Chain] = {}
         self._look = PLAIN
         self._visited = False
+        self._seen = {name: _written_at(path) for name, path in look_files(config).items()}
         self.failures: dict[str, str] = {}
 
     def view(self, scene: Scene) -> View:
@@ -55,7 +57,8 @@ class Composition:
 
     def look(self, scene: Scene) -> str:
         """The look that can be shown now: plain for one that is unknown or broken."""
-        return scene.look if scene.look in self._looks and scene.look not in self.failures else PLAIN
+        broken = scene.look in self.failures and scene.look not in self._chains
+        return scene.look if scene.look in self._looks and not broken else PLAIN
 
     def layout(self, view: View, area: Rect, letters: float, room: float) -> tuple[Tile, ...]:
         """Lay out a view's tiles.
@@ -106,6 +109,28 @@ class Composition:
             self._chain(name)
         if self.failures:
             raise MirrorError("\n".join(self.failures.values()))
+
+    def reload_looks(self) -> None:
+        """Read looks again whose files have changed; a broken edit keeps the last good look and is told.
+
+        Knobs that an edit adds are at rest until the next start: the instrument's table is made once.
+        """
+        for name, path in look_files(self._config).items():
+            written = _written_at(path)
+            if self._seen.setdefault(name, written) == written:
+                continue
+            self._seen[name] = written
+            try:
+                look = read_look(path)
+                chain = self._made(name, look)
+            except MirrorError as error:
+                self.failures[name] = f"look {name}: {error}"
+                continue
+            self.failures.pop(name, None)
+            self._looks[name] = look
+            if (before := self._chains.pop(name, None)) is not None:
+                before.release()
+            self._chains[name] = chain
 
     def forget_visitor(self, scene: Scene) -> None:
         """When a visitor is gone, nothing of them stays: no camera picture, no trail."""
@@ -200,17 +225,28 @@ class Composition:
     def _chain(self, look: str) -> Chain | None:
         """The look's chain, made the first time, which the cross-fade covers; None if it cannot be made."""
         if look in self._chains or look in self.failures:
-            return self._chains.get(look)
-        style = Path(self._config.style_picture) if self._config.style_picture else STYLE_PICTURE
+            return self._chains.get(look)  # the last good one, where an edit broke it
         try:
-            chain = Chain(look, self._looks[look], self._shaders, look_files(self._config)[look].parent, style)
+            chain = self._made(look, self._looks[look])
         except MirrorError as error:  # told to the operator, while visitors see the plain look
             self.failures[look] = f"look {look}: {error}"
             return None
         self._chains[look] = chain
+        return chain
+
+    def _made(self, name: str, look: Look) -> Chain:
+        style = Path(self._config.style_picture) if self._config.style_picture else STYLE_PICTURE
+        chain = Chain(name, look, self._shaders, look_files(self._config)[name].parent, style)
         if self._reflection.resolution:
             chain.see(self._reflection.newest_rgb)
         return chain
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # an editor that replaces files leaves a gap
+        return 0
 
 
 def grain_seed(scene: Scene) -> float:

@@ -31,6 +31,8 @@ from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
 from installation.display.surface import Surface
 from installation.display.surface_editor import SurfaceEditor
 from installation.display.targets import Target
+from installation.display.type_setting import usable_fonts
+from installation.errors import DisplayError
 
 CAPTION_ROOM = 2.4
 """Height kept for a caption, in letter sizes."""
@@ -98,11 +100,14 @@ class Renderer:
         return self._composition.camera.mask_rings
 
     def rehearse(self) -> None:
-        """Make every look ready, for a check before doors.
+        """Make every look ready and open every font, for a check before doors.
 
         Raises:
             MirrorError: With every look's problem.
         """
+        _, unusable = usable_fonts(self.captions)
+        if unusable:
+            raise DisplayError("\n".join(unusable))
         self._composition.rehearse()
 
     def show_pictures(self, picture: Picture) -> None:
@@ -249,3 +254,4 @@ class Renderer:
         if self.config.hot_reload and time_s >= self._reload_at_s:
             self._reload_at_s = time_s + _RELOAD_EVERY_S
             self.shaders.reload_changed()
+            self._composition.reload_looks()

@@ -74,6 +74,19 @@ def caption_fonts(config: CaptionConfig) -> tuple[Path, ...]:
     return (*found, bundled_font(SANS))
 
 
+def usable_fonts(config: CaptionConfig) -> tuple[tuple[Path, ...], list[str]]:
+    """Return the fonts of `caption_fonts` that can be opened, and a sentence for each that cannot."""
+    usable, notices = [], []
+    for path in caption_fonts(config):
+        try:
+            load_font(path, 24)
+        except DisplayError as error:
+            notices.append(str(error))
+        else:
+            usable.append(path)
+    return tuple(usable), notices
+
+
 @lru_cache(maxsize=64)
 def load_font(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
     """Open a font file at a size.
@@ -108,8 +121,7 @@ def set_caption(text: str, size_px: int, config: CaptionConfig, pad: int = 0) ->
         pad: Pixels left free around the ink, for a shadow.
     """
     text = " ".join(text.split()) or " "
-    notices = []
-    fonts = caption_fonts(config)
+    fonts, notices = usable_fonts(config)
     missing = {path: [c for c in text if not has_glyph(path, c)] for path in fonts}
     path = min(fonts, key=lambda p: len(missing[p]))
     if missing[path]:

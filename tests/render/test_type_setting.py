@@ -1,11 +1,13 @@
 """Words: every script, every case, missing letters, missing fonts."""
 
+import re
+
 import numpy as np
 import pytest
 
 from installation.display.config import CaptionConfig
 from installation.display.scene import Scene
-from installation.display.type_setting import clusters, is_rtl, set_caption, set_line
+from installation.display.type_setting import clusters, is_rtl, load_font, set_caption, set_line
 from installation.errors import DisplayError
 
 
@@ -83,10 +85,16 @@ def test_marks_stay_with_their_letter():
     assert clusters("e\u0301a\u0327\u0302b") == ["e\u0301", "a\u0327\u0302", "b"]
 
 
-def test_a_font_that_is_none_is_refused_with_a_sentence(tmp_path):
-    (tmp_path / "no.ttf").write_text("this is no font")
-    with pytest.raises(DisplayError, match=r"no\.ttf.*\.otf"):
-        set_caption("power", 40, CaptionConfig(font=str(tmp_path / "no.ttf")))
+@pytest.mark.parametrize("content", [b"this is no font", b"", None])
+def test_a_font_that_is_none_is_told_and_another_takes_its_place(tmp_path, content):
+    path = tmp_path / "no.ttf"
+    if content is not None:
+        path.write_bytes(content)
+    line = set_caption("power", 40, CaptionConfig(font=str(path)))
+    assert re.search(r"no\.ttf.*\.otf", line.notice)
+    assert line.mask.getbbox() is not None
+    with pytest.raises(DisplayError, match=r"no\.ttf"):
+        load_font(path, 20)
 
 
 def test_a_plain_line_is_cut_to_its_ink():
