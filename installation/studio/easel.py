@@ -203,7 +203,8 @@ class Easel(threading.Thread):
         if isinstance(request, Photo):
             photograph = read_photograph(request.data, name=request.name)
             notes = photograph.notes
-            faces = sitters_in(self._networks.pack, self._finder, photograph.pixels, every=True)
+            pixels = photograph.pixels.copy()  # ours to overwrite; what Pillow gives may not be written to
+            faces = sitters_in(self._networks.pack, self._finder, pixels, every=True)
         if not 1 <= place <= len(faces):
             raise PhotographError("that face is not there any more; bring the photograph again")
         sitter = faces[place - 1]

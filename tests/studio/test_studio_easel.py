@@ -1,14 +1,16 @@
 """The drawing thread without a page: whoever closes a tab is wiped, faults are told, tabs are served in turn."""
 
+import io
 import queue
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engines.runtime.pack import DEFAULT_PACK
 from installation.config import Config
 from installation.errors import ConfigError, EngineError
-from installation.studio.easel import Easel
+from installation.studio.easel import SIDE_PX, Easel
 from installation.studio.session import Drawing, OtherFace, Photo, Stranger
 
 WAIT_S = 60
@@ -58,7 +60,15 @@ def test_who_closes_the_tab_is_wiped(easel, people):
     easel.close(session)
     until(lambda: session.w_plus is None, easel)
     assert session.faces == []
-    for array in (latent, sitter.crop, sitter.landmarks, sitter.crop_landmarks, sitter.w_plus, sitter.encoded):
+    for array in (
+        latent,
+        sitter.picture,
+        sitter.crop,
+        sitter.landmarks,
+        sitter.crop_landmarks,
+        sitter.w_plus,
+        sitter.encoded,
+    ):
         assert not array.any()
     assert session not in easel._sessions
 
@@ -80,6 +90,20 @@ def test_nobody_is_drawn_before_somebody_sits(easel):
     message = tab.ask(Drawing(2, "picture", easel.wait_ready().rest))
     assert (message.header["kind"], message.header["number"]) == ("picture", 2)
     assert message.payload.startswith(b"\xff\xd8"), "a JPEG"
+    easel.close(tab.session)
+
+
+def test_a_draft_is_half_as_wide_where_time_is_short_and_only_there(easel):
+    tab = Tab(easel)
+    tab.ask(Stranger(3))
+    values = {**easel.wait_ready().rest, "/mirror/look": "hatching"}
+    sides = []
+    for needed_s, draft in ((1.0, True), (1.0, False), (0.0, True)):
+        easel._look_s["hatching"] = needed_s
+        message = tab.ask(Drawing(1, "picture", values, draft))
+        sides.append(Image.open(io.BytesIO(message.payload)).width)
+        assert message.header["draft"] == (sides[-1] < SIDE_PX)
+    assert sides == [SIDE_PX // 2, SIDE_PX, SIDE_PX]
     easel.close(tab.session)
 
 

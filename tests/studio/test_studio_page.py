@@ -143,6 +143,22 @@ def test_sliders_are_played_with_the_keyboard_and_many_steps_are_one_undo(studio
     assert desk.run("document.activeElement.getAttribute('aria-valuetext')") == "old 100 %"
 
 
+def test_a_finger_that_rests_and_one_that_lets_go_get_the_whole_picture(studio, desk, people):
+    enter(desk, studio)
+    bring(desk, people / "one.jpg")
+    asked = "window.drafts = []; studio.link.ask = ((ask) => (message) => {"
+    asked += "if (message.ask === 'picture') drafts.push(message.draft); return ask.call(studio.link, message); })"
+    desk.run(f"{asked}(studio.link.ask)")
+    for finished in ("false", "true"):
+        desk.run(f"drafts.length = 0; studio.controls.set('/mirror/direction/age', Math.random(), {finished})")
+        settle(desk)
+        assert desk.run("drafts")[0] is (finished == "false"), "while it moves, a draft will do"
+    # A draft that was drawn small is followed by the whole picture.
+    desk.run("drafts.length = 0; studio.want(true)")
+    settle(desk)
+    assert desk.run("drafts") == [False]
+
+
 def test_before_and_after_by_divider_by_button_and_by_key(studio, desk, people):
     enter(desk, studio)
     bring(desk, people / "one.jpg")

@@ -236,5 +236,5 @@ window.onblur = () => stage.hold(false);
 // A page that the browser brings back from its memory begins anew.
 window.onpageshow = (event) => { if (event.persisted) location.reload(); };
 
-export { controls, latencies, link, page, stage };
+export { controls, latencies, link, page, stage, want };
 link.connect();
