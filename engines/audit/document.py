@@ -32,7 +32,7 @@ class Summary:
     Attributes:
         route: words, clip, images or diffusers.
         models: Every model that had a say, with hashes.
-        prompts, axes, primary: As asked.
+        prompts, axes, primary, blind: As asked.
         own, themes, kinds, pairs: The findings.
         questions: sha256 of the list of prompts.
         date: UTC, ISO 8601.
@@ -43,6 +43,7 @@ class Summary:
     prompts: tuple[AuditPrompt, ...]
     axes: tuple[AxisName, ...]
     primary: tuple[str, ...]
+    blind: tuple[str, ...]
     own: Grid
     themes: Grid
     kinds: Grid
@@ -53,6 +54,16 @@ class Summary:
     def axis(self, name: str) -> int | None:
         """Where an axis stands; None if it was not measured."""
         return next((i for i, axis in enumerate(self.axes) if axis.name == name), None)
+
+    @property
+    def blind_axes(self) -> list[int]:
+        """Places of the axes of which no word can know anything."""
+        return [i for i, axis in enumerate(self.axes) if axis.name in self.blind]
+
+    @property
+    def apart(self) -> list[int]:
+        """Places of the axes that are shown by themselves or count for nothing: the primary and the blind ones."""
+        return [*self.measured_primary, *self.blind_axes]
 
     @property
     def measured_primary(self) -> list[int]:
@@ -92,6 +103,13 @@ class Audit:
     other: Summary | None = None
     seconds: float = 0.0
 
+    def ordinary_range(self, axis: int) -> tuple[float, float] | None:
+        """How far ordinary words shift a prompt on an axis, from least to most; None where they were not asked."""
+        if self.moves is None:
+            return None
+        usual = [shift[axis] for shift, s in zip(self.moves.shifts, self.moves.suspected, strict=True) if not s]
+        return float(min(usual)), float(max(usual))
+
     def face(self, prompt: int, kind: str) -> str | None:
         """File name of the face of a variant."""
         row = self.measured.row(prompt, kind)
@@ -122,6 +140,7 @@ def write_json(path: Path, audit: Audit) -> None:
         "settings": dict(m.settings),
         "notes": list(m.notes),
         "primary": list(s.primary),
+        "blind": list(s.blind),
         "axes": [{"name": a.name, "high": a.high, "low": a.low} for a in s.axes],
         "prompts": [{"name": p.name, "text": p.text, "theme": p.theme, "feature": p.feature} for p in s.prompts],
         **{name: _grid_json(getattr(s, name)) for name in _GRIDS},
@@ -176,6 +195,7 @@ def read_summary(path: Path) -> Summary:
             prompts=tuple(AuditPrompt(p["name"], p["text"], p["theme"], p["feature"]) for p in found["prompts"]),
             axes=tuple(AxisName(a["name"], a["high"], a["low"]) for a in found["axes"]),
             primary=tuple(found["primary"]),
+            blind=tuple(found["blind"]),
             **{name: _grid_from(found[name], len(found["axes"])) for name in _GRIDS},
             questions=str(found["questions_sha256"]),
             date=str(found["date"]),

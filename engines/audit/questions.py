@@ -49,6 +49,7 @@ class _File(_Strict):
     overbearing: list[Word] = []
     ordinary: list[Word] = []
     primary: list[Word] = ["gender_expression", "age", "skin_tone"]
+    blind: list[Word] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Questions:
         overbearing: Added words under suspicion.
         ordinary: Added words that are not: the measure for the others.
         primary: The axes that the questions are about; all others are looked at beside them, and corrected apart.
+        blind: Axes of which no word can know anything; what is found there is the questions' own doing.
         sha256: Of the file.
     """
 
@@ -97,6 +99,7 @@ class Questions:
     overbearing: tuple[str, ...]
     ordinary: tuple[str, ...]
     primary: tuple[str, ...]
+    blind: tuple[str, ...]
     sha256: str
 
     @property
@@ -150,6 +153,7 @@ def read_questions(path: Path = PROMPTS) -> Questions:
         tuple(dict.fromkeys(file.overbearing)),
         tuple(dict.fromkeys(file.ordinary)),
         tuple(dict.fromkeys(file.primary)),
+        tuple(dict.fromkeys(file.blind)),
         sha256(data).hexdigest(),
     )
 

@@ -177,7 +177,7 @@ def effect_track(scale: charts.Scale, grid: Grid, row: int, axis: int) -> str:
 
 def heat_table(s: Summary, grid: Grid, names: Sequence[str]) -> str:
     """A table of the axes with the strongest effects among those that are not primary; findings stand bold."""
-    rest = [i for i in range(len(s.axes)) if i not in s.measured_primary]
+    rest = [i for i in range(len(s.axes)) if i not in s.apart]
     found = (grid.q <= 0.05).sum(axis=0)
     ranked = sorted(rest, key=lambda i: (-int(found[i]), -float(np.abs(grid.effects[:, i]).max(initial=0.0))))
     axes = ranked[:_TABLE_AXES]
@@ -365,7 +365,7 @@ def _tone(grid: Grid, row: int, axis: int) -> str:
 
 
 def _others(s: Summary, row: int) -> str:
-    axes = sentences.strongest(s.own, row, 3, leave_out=s.measured_primary)
+    axes = sentences.strongest(s.own, row, 3, leave_out=s.apart)
     found = [k for k in axes if s.own.verdict(row, k) == FINDING]
     return "; ".join(f"{s.axes[k].end(s.own.effects[row, k])} {sentences.interval(s.own, row, k)}" for k in found)
 

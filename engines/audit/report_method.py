@@ -129,6 +129,22 @@ def method_section(audit: Audit) -> str:
             "stricter correction than the one in use. What is smaller than one scatter may well be there and not be "
             "found."
         )
+    blind = s.blind_axes
+    if blind:
+        grids = (("themes", s.themes), ("variants", s.kinds), ("single prompts", s.own))
+        counts = ", ".join(
+            f"{int((grid.q[:, blind] <= LEVEL).sum())} of {len(grid.rows) * len(blind)} tests of {name}"
+            for name, grid in grids
+        )
+        paragraphs.append(
+            f"Blind axes: {len(blind)} axes were asked of which no word can know anything, such as left and right. "
+            "Found "
+            f"there: {counts}. That much is in the questions and not in the words, for “right” also means correct, "
+            "and any "
+            "added word moves all prompts a little in one direction. A single finding on an axis nobody expected "
+            "deserves "
+            "that doubt; a variant counts where it moves further than ordinary words do."
+        )
     limits = [
         "It measures a model and not people. A finding is a fact about these weights, hash below, and about no other.",
         "It can only find what is asked. The caption pairs are a few English phrases by a few people; other words "

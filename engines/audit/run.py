@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         prompts=measured.prompts,
         axes=measured.axes,
         primary=questions.primary,
+        blind=questions.blind,
         own=of_prompts(measured, primary),
         themes=of_themes(measured, questions, primary),
         kinds=of_kinds(measured, primary),

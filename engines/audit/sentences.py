@@ -58,7 +58,7 @@ def lean(summary: Summary, grid: Grid, row: int, axis: int, subject: str) -> str
 
 def beside(summary: Summary, row: int) -> str:
     """What else a prompt pulls, in one line: findings on axes that are not primary, or else its steadiest leans."""
-    axes = strongest(summary.own, row, 4, leave_out=summary.measured_primary)
+    axes = strongest(summary.own, row, 4, leave_out=summary.apart)
     if not axes:
         return "On no other axis does it lean steadily."
     said = "; ".join(
@@ -69,14 +69,18 @@ def beside(summary: Summary, row: int) -> str:
     return f"On other axes it leans within chance, most to: {said}."
 
 
-def moved(summary: Summary, grid: Grid, row: int, axis: int) -> str:
+def moved(audit: Audit, row: int, axis: int) -> str:
     """What a kind of variant does on one axis, as half a sentence; a q below 0.001 is left unsaid."""
-    name = summary.axes[axis]
-    q = grid.q[row, axis]
+    s = audit.summary
+    name, grid = s.axes[axis], s.kinds
+    q, effect = grid.q[row, axis], float(grid.effects[row, axis])
     said = interval(grid, row, axis) + ("" if q < 0.0005 else f" ({chance(q)})")
-    if grid.verdict(row, axis) == FINDING:
-        return f"{name.end(grid.effects[row, axis])} {said}"
-    return f"{name.low} – {name.high}: no effect, {said}"
+    if grid.verdict(row, axis) != FINDING:
+        return f"{name.low} – {name.high}: no effect, {said}"
+    usual = audit.ordinary_range(axis)
+    if usual is not None and usual[0] <= effect <= usual[1]:
+        return f"{name.end(effect)} {said}, no more than some ordinary word"
+    return f"{name.end(effect)} {said}"
 
 
 def kind_name(audit: Audit, kind: str) -> str:
@@ -111,9 +115,16 @@ def observations(audit: Audit) -> list[tuple[str, list[str]]]:
     if WOMAN in s.kinds.rows:
         added = []
         for row, kind in enumerate(s.kinds.rows):
-            axes = [*primary, *strongest(s.kinds, row, 1, leave_out=primary)]
-            said = "; ".join(moved(s, s.kinds, row, axis) for axis in axes)
+            axes = [*primary, *strongest(s.kinds, row, 1, leave_out=s.apart)]
+            said = "; ".join(moved(audit, row, axis) for axis in axes)
             added.append(f"{kind_name(audit, kind)}, in {s.kinds.n[row]} prompts – {said}.")
+        usual = [
+            f"{s.axes[k].low} – {s.axes[k].high} by {number(reach[0])} to {number(reach[1])}"
+            for k in primary
+            if (reach := audit.ordinary_range(k)) is not None
+        ]
+        if usual:
+            added.append(f"For comparison, ordinary words shift a prompt on {'; '.join(usual)}.")
         found.append(("What does “+ woman” do, and what do the other variants?", added))
     for title, names in (
         ("What happens to “portrait of a person”?", ("portrait_of_a_person",)),
@@ -132,7 +143,7 @@ def observations(audit: Audit) -> list[tuple[str, list[str]]]:
 def _prompt(s: Summary, row: int) -> list[str]:
     subject = f"“{s.prompts[row].text}”"
     sentences = [lean(s, s.own, row, axis, subject) for axis in s.measured_primary]
-    others = strongest(s.own, row, 2, leave_out=s.measured_primary)
+    others = strongest(s.own, row, 2, leave_out=s.apart)
     return [*sentences, *(lean(s, s.own, row, axis, subject) for axis in others if s.own.verdict(row, axis) == FINDING)]
 
 
