@@ -70,6 +70,11 @@ class EngineConfig(Section):
     smoothing_s: float = Field(
         0.06, ge=0, le=2, description="Half-life of the smoothing of the visitor's W+, in seconds."
     )
+    refine: bool = Field(
+        True,
+        description="Let the visitor's likeness settle: bones and colours are refined in the background and averaged "
+        "over the visit, expression and pose stay live. Packs that cannot be refined are shown as encoded.",
+    )
 
     def options(self) -> BackendOptions:
         """What the back-ends are told."""

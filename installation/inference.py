@@ -18,6 +18,7 @@ from installation.core.latents import Latent
 from installation.core.morph import LADDER, Morph, blend_feedback
 from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
+from installation.likeness import LivingLikeness
 from installation.painting import Painter
 from installation.report import StageTimes
 from installation.runtime.slots import SharedSlot
@@ -42,6 +43,7 @@ class Inference:
         attract_s: Seconds from one face of the walk to the next.
         smoothing_s: Half-life of the smoothing of the visitor's W+; 0 takes each encoding as it is.
         stages: Takes the times.
+        likeness: Settles the visitor's likeness, where the pack can.
         painter: Paints what the generator drew, where the neural style is enabled; closed with this.
         on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
@@ -58,6 +60,7 @@ class Inference:
         attract_s: float,
         smoothing_s: float,
         stages: StageTimes,
+        likeness: LivingLikeness | None = None,
         painter: Painter | None = None,
         on_control: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
@@ -97,6 +100,7 @@ class Inference:
         self._changes = 0
         self._on_control = on_control
         self._painter = painter
+        self._likeness = likeness
         self._captured_at = 0.0
         self._frame_id = 0
         self._seeds = np.random.default_rng(_SEED).integers(0, 2**32, 4096)
@@ -115,6 +119,8 @@ class Inference:
             for _ in range(2):
                 self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
             self._encoded[:] = 0.0
+        if self._likeness is not None:
+            self._likeness.warm_up(self._encoder_in)
         for _ in range(2):
             self._generate(self._attract.at(0.0)[None])
         if self._painter is not None:
@@ -177,6 +183,8 @@ class Inference:
         for copy in self._camera:
             for values in copy.values():
                 values[:] = 0
+        if self._likeness is not None:
+            self._likeness.forget()
         self._face_id = 0
         self._arrived_at = float("-inf")
 
@@ -239,6 +247,8 @@ class Inference:
             blend_feedback(crop, self._shown, feedback, out=crop)
         if snapshot.number("/mirror/freeze") < 0.5 or face_id != self._face_id:
             self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
+            if self._likeness is not None and feedback <= 0.0:  # what is fed back is no visitor's
+                self._likeness.settle(self._encoded, face_id, self._encoder_in, now)
             self._settle(face_id, now)
         self._stages.add("encode", self._clock() - began)
         return camera

@@ -33,6 +33,7 @@ from installation.errors import EngineError, MirrorError
 from installation.film import Film
 from installation.inference import Inference
 from installation.kiosk.steward import Steward
+from installation.likeness import LivingLikeness
 from installation.painting import Painter
 from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
@@ -151,6 +152,7 @@ def _start_thread(
         attract_s=config.visit.attract_s,
         smoothing_s=config.engine.smoothing_s,
         stages=figures.stages,
+        likeness=LivingLikeness.of(pack) if config.engine.refine else None,
         painter=painter,
         on_control=lambda seconds: figures.control.add(seconds * 1000.0),
     )

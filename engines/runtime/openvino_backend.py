@@ -27,6 +27,9 @@ _HALF = {"BF16": "bf16", "FP16": "f16"}
 
 log = logging.getLogger(__name__)
 
+_CHATTY = ("refine", "settle")
+"""Graphs of many tiny products: a second thread would be waited for after each of them."""
+
 
 class OpenVinoBackend:
     """Compiles ONNX with OpenVINO for one device ("CPU", "GPU", "NPU")."""
@@ -77,7 +80,7 @@ class OpenVinoBackend:
             "CACHE_DIR": str(self._cache),
         }
         if self.device == "CPU":
-            properties["INFERENCE_NUM_THREADS"] = self.threads
+            properties["INFERENCE_NUM_THREADS"] = 1 if path.stem in _CHATTY else self.threads
         try:
             model = self._core.read_model(path)
             model.reshape({port: _with_batch(port.partial_shape, batch) for port in model.inputs})

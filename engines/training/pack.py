@@ -23,7 +23,7 @@ from engines.training.features import Copula
 from engines.training.generator import PortraitModel
 from engines.training.networks import Readout
 from engines.training.portrait import portrait_samples
-from engines.training.refinement import refinement_arrays
+from engines.training.refinement import Likeness, RefineGraph, SettleGraph, lasting_features
 from installation.core.types import NUM_LANDMARKS
 from installation.errors import EngineError
 
@@ -132,12 +132,12 @@ def write_default_pack(
                 PortraitGraph(model), {"parameters": ("n", len(NAMES))}, ["w_plus"], path
             ),
             "readout.onnx": lambda path: export_onnx(reading, {"w_plus": w_shape}, ["parameters"], path),
-            "refinement.npz": lambda path: save_arrays(path, refinement_arrays(encoder, surrogate)),
+            **refinement_parts(model, encoder, surrogate, readout),
         },
         w_avg=w_avg.numpy(),
         directions=directions,
         encoder={"input_size": CROP_SIZE, "landmarks": True, "upright": True},
-        architecture={"generator": asdict(arch), "readout": {"parameters": list(NAMES)}},
+        architecture={"generator": asdict(arch), "readout": {"parameters": list(NAMES)}, **refinement_facts(model)},
         golden=_golden(model, encoder, mapping, reading, z),
         provenance=dict(provenance),
         licence=Licence("Apache-2.0", LICENCE_TEXT, commercial_use=True),
@@ -170,6 +170,31 @@ def replace_generator(destination: Path, model: PortraitModel, provenance: Mappi
         "golden.npz": lambda path: save_arrays(path, golden),
     }
     return replace_parts(destination, parts, provenance)
+
+
+def refinement_parts(
+    model: PortraitModel, encoder: Encoder, surrogate: Surrogate, readout: Readout
+) -> dict[str, Callable[[Path], None]]:
+    """Writers of the two graphs that refine a likeness."""
+    arch, features = model.arch, model.features.count
+    likeness = Likeness(encoder, surrogate).eval().requires_grad_(False)
+    w_plus: tuple[int | str, ...] = ("n", arch.num_ws, arch.w_dim)
+    crop: tuple[int | str, ...] = ("n", 3, CROP_SIZE, CROP_SIZE)
+    landmarks: tuple[int | str, ...] = ("n", NUM_LANDMARKS, 3)
+    refining, settling = RefineGraph(likeness, readout).eval(), SettleGraph(model, likeness, readout).eval()
+    seen = {"w_plus": w_plus, "crop": crop, "landmarks": landmarks}
+    held = {"features": ("n", features), "held": ("n", features), "amount": ("n", 1)}
+    return {
+        "refine.onnx": lambda path: export_onnx(refining, seen, ["features"], path),
+        "settle.onnx": lambda path: export_onnx(
+            settling, {"w_plus": w_plus, "landmarks": landmarks, **held}, ["settled"], path
+        ),
+    }
+
+
+def refinement_facts(model: PortraitModel) -> dict[str, Any]:
+    """What the manifest's architecture says of them: which features last for a visit."""
+    return {"refinement": {"lasting": [int(lasts) for lasts in lasting_features(model.features)]}}
 
 
 def replace_parts(

@@ -9,14 +9,13 @@ import torch
 from engines.faces.parameters import HIGH, INDEX, LOW, NAMES
 from engines.packing import sha256_of
 from engines.runtime.pack import load_pack
-from engines.runtime.refinement import refiner_of
 from engines.training import pack as writing
 from engines.training.directions import AXES, fit_direction
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
 from engines.training.generator import PortraitModel
 from engines.training.networks import Architecture, Readout
-from engines.training.patches import NUM_SKIN
 from engines.training.portrait import portrait_samples
+from engines.training.refinement import Likeness, RefineGraph, SettleGraph, lasting_features
 from installation.errors import EngineError
 
 TINY = Architecture(channels=(12, 10, 8, 8), w_dim=8, hidden=16)
@@ -135,22 +134,23 @@ def test_a_pack_of_another_mapping_keeps_its_generator(written):
     assert sha256_of(folder / "generator.onnx") == kept
 
 
-def test_the_refiner_sees_what_the_surrogate_saw(loaded, written):
-    _, model, encoder, surrogate, _ = written
-    refiner = refiner_of(loaded)
+def test_the_refining_graphs_agree_with_torch(loaded, written):
+    _, model, encoder, surrogate, readout = written
+    likeness = Likeness(encoder, surrogate).eval()
     rng = np.random.default_rng(3)
-    parameters = portrait_samples()[5]
-    features = refiner.features(parameters)
-    landmarks = rng.uniform(0, 1, (478, 3)).astype(np.float32)
-    crop = rng.uniform(-1, 1, (3, 128, 128)).astype(np.float32)
+    landmarks = rng.uniform(0.3, 0.7, (1, 478, 3)).astype(np.float32)
+    crop = rng.uniform(-1, 1, (1, 3, 128, 128)).astype(np.float32)
+    w_plus = loaded.w_avg[None].copy()
+    lasting = lasting_features(model.features).numpy()
+    assert loaded.manifest.architecture["refinement"]["lasting"] == lasting.astype(int).tolist()
+    features, settled = np.empty((1, lasting.size), np.float32), np.empty_like(w_plus)
+    loaded.engine("refine", 1).run({"w_plus": w_plus, "crop": crop, "landmarks": landmarks}, {"features": features})
+    held, amount = lasting[None].astype(np.float32), np.full((1, 1), 0.5, np.float32)
+    inputs = {"w_plus": w_plus, "landmarks": landmarks, "features": features, "held": held, "amount": amount}
+    loaded.engine("settle", 1).run(inputs, {"settled": settled})
+    given = {name: torch.from_numpy(value) for name, value in {**inputs, "crop": crop}.items()}
     with torch.no_grad():
-        standardised = model.features(torch.from_numpy(parameters[None]))
-        shape, colours = surrogate(standardised)
-        patches = encoder.patches(torch.from_numpy(crop[None]), torch.from_numpy(landmarks[None]))
-        components = encoder.space(torch.from_numpy(landmarks[None]))
-    np.testing.assert_allclose(features, standardised[0], atol=1e-5)
-    np.testing.assert_allclose(refiner.parameters(features), parameters, atol=1e-4)
-    off = refiner._space.root @ (shape[0] - components[0]).numpy()
-    assert refiner.landmark_residual(features, landmarks) == pytest.approx(np.linalg.norm(off), rel=1e-3)
-    skin = (colours[0] - patches[0])[:NUM_SKIN].mean(0).norm()
-    assert refiner.skin_residual(features, landmarks, crop) == pytest.approx(float(skin), rel=1e-3)
+        again = RefineGraph(likeness, readout)(given["w_plus"], given["crop"], given["landmarks"])
+        np.testing.assert_allclose(features, again.numpy(), atol=2e-2)
+        again = SettleGraph(model, likeness, readout)(*(given[name] for name in inputs))
+        np.testing.assert_allclose(settled, again.numpy(), atol=2e-2)

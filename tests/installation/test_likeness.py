@@ -1,0 +1,93 @@
+"""The visitor's likeness with the pack that ships: it fades in, settles, follows, and is forgotten."""
+
+import numpy as np
+import pytest
+
+from engines.runtime import load_pack
+from installation.core.settling import FADE_S
+from installation.likeness import LivingLikeness
+
+
+@pytest.fixture(scope="module")
+def pack():
+    with load_pack(backend="openvino") as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def likeness(pack):
+    return LivingLikeness.of(pack)
+
+
+class Visitor:
+    """Encodings of one face that trembles, as the neural thread hands them on."""
+
+    def __init__(self, pack, seed, tremble=0.03):
+        self.rng = np.random.default_rng(seed)
+        self.base = pack.map(self.rng.standard_normal((1, pack.manifest.z_dim)).astype(np.float32), 0.7)
+        self.spread = tremble * np.abs(self.base - pack.w_avg).mean()
+        self.seen = {
+            "crop": pack.synthesize(self.base).clip(-1, 1),
+            "landmarks": self.rng.uniform(0.2, 0.8, (1, 478, 3)).astype(np.float32),
+        }
+
+    def encoding(self):
+        return self.base + self.spread * self.rng.standard_normal(self.base.shape).astype(np.float32)
+
+    def stay(self, likeness, face_id, began, seconds, fps=10):
+        """(frames, num_ws, w_dim) as shown."""
+        shown = []
+        for tick in range(round(seconds * fps)):
+            w_plus = self.encoding()
+            likeness.settle(w_plus, face_id, self.seen, began + tick / fps)
+            shown.append(w_plus[0])
+        return np.array(shown)
+
+
+def test_the_first_picture_is_the_encoders_own(likeness, pack):
+    visitor = Visitor(pack, 1)
+    w_plus = visitor.encoding()
+    first = w_plus.copy()
+    likeness.settle(w_plus, 1, visitor.seen, 0.0)
+    np.testing.assert_array_equal(w_plus, first)
+
+
+def test_a_settled_face_trembles_less_and_is_still_theirs(likeness, pack):
+    visitor = Visitor(pack, 2)
+    raw = np.array([visitor.encoding()[0] for _ in range(20)])
+    settled = visitor.stay(likeness, 1, 10.0, 6.0)[-20:]
+    fine = slice(pack.bands["middle"][0], None)
+    assert settled[:, fine].std(0).mean() < 0.6 * raw[:, fine].std(0).mean()
+    own, strange = visitor.base[0, fine], Visitor(pack, 3).base[0, fine]
+    mean = settled[:, fine].mean(0)
+    assert np.linalg.norm(mean - own) < np.linalg.norm(mean - strange)
+
+
+def test_it_fades_in_without_a_jump(likeness, pack):
+    shown = Visitor(pack, 4, tremble=0.0).stay(likeness, 1, 0.0, 2.0 * FADE_S)
+    whole = np.linalg.norm(shown[-1] - shown[0])
+    steps = np.linalg.norm(np.diff(shown, axis=0), axis=(1, 2))
+    assert whole > 0.0
+    assert steps.max() < 0.25 * whole
+
+
+def test_another_face_begins_anew_and_the_visit_leaves_nothing(likeness, pack):
+    Visitor(pack, 5).stay(likeness, 1, 0.0, 2.0)
+    other = Visitor(pack, 6)
+    w_plus = other.encoding()
+    first = w_plus.copy()
+    likeness.settle(w_plus, 2, other.seen, 2.0)
+    np.testing.assert_array_equal(w_plus, first)
+    likeness.forget()
+    assert likeness._settling.empty
+    for values in (likeness._features, likeness._amount, likeness._settled, likeness._settling.mean):
+        assert not values.any()
+
+
+def test_a_broken_encoding_spoils_nothing(likeness, pack):
+    visitor = Visitor(pack, 7, tremble=0.0)
+    before = visitor.stay(likeness, 1, 0.0, 2.0)[-1]
+    broken = np.full_like(visitor.base, np.nan)
+    likeness.settle(broken, 1, visitor.seen, 2.0)
+    after = visitor.stay(likeness, 1, 2.3, 1.0)[-1]
+    np.testing.assert_allclose(after, before, atol=0.1 * np.abs(before).max())
