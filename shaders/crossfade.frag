@@ -30,5 +30,7 @@ void main() {
     }
     newest /= u_box * u_box;
     vec3 shown = texelFetch(u_shown, at, 0).rgb;
-    frag_color = vec4(sqrt(mix(shown * shown, newest, u_blend)), 1.0);
+    // mix(x, y, 1.0) is not y to the bit on every driver, and what was shown must leave no trace.
+    vec3 mixed = u_blend < 1.0 ? mix(shown * shown, newest, u_blend) : newest;
+    frag_color = vec4(sqrt(mixed), 1.0);
 }

@@ -6,7 +6,7 @@ first. Nothing is mirrored: a photograph and its portrait must lie on each other
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import numpy as np
@@ -18,10 +18,10 @@ from installation.display.config import CaptionConfig
 from installation.display.look_file import STYLE, Look, before
 from installation.display.looks import load_looks
 from installation.display.renderer import Renderer
-from installation.display.scene import Picture, Scene, View
+from installation.display.scene import Picture, Scene
 from installation.display.window import open_window
+from installation.studio.film import FPS
 
-FILM_FPS = 25.0
 _STILL_S = 1.0  # the show's clock in every still: the same grain in each
 _UNIFORM = f"{ROOT}/uniform/"
 
@@ -30,7 +30,7 @@ class Canvas:
     """Draws generator pictures through a look.
 
     Args:
-        config: [display] for looks and finish, [captions] for words.
+        config: [display] for looks and finish.
         side: Of a still, pixels.
 
     Raises:
@@ -51,11 +51,8 @@ class Canvas:
         with ExitStack() as opening:
             self._window = open_window(display, headless=True)
             opening.callback(self._window.close)
-            quiet = CaptionConfig(enabled=False)
-            self._bare = Renderer(self._window.ctx, display, quiet)
-            opening.callback(self._bare.release)
-            self._captioned = Renderer(self._window.ctx, display, config.captions)
-            opening.callback(self._captioned.release)
+            self._renderer = Renderer(self._window.ctx, display, CaptionConfig(enabled=False))
+            opening.callback(self._renderer.release)
             self._stack = opening.pop_all()
         self._frame = 0
 
@@ -74,61 +71,54 @@ class Canvas:
             (side, side, 3) uint8 RGB.
         """
         size = (side or self.side,) * 2
-        if look in self._remembering:
-            self._show(self._bare, images, Scene(look=look, time_s=_STILL_S, presence=0.0), size)
-        return self._show(self._bare, images, _scene("portrait", look, values, _STILL_S), size)
-
-    def series(
-        self, images: NDArray[np.float32], captions: Sequence[str], look: str, values: Mapping[str, Value]
-    ) -> NDArray[np.uint8]:
-        """Draw pictures side by side, each over its caption: (n, 3, r, r) -> (h, w, 3) uint8 RGB."""
-        size = (len(images) * self.side, round(self.side * 1.2))
-        if look in self._remembering:
-            self._show(self._captioned, images, Scene(view="series", look=look, presence=0.0), size)
-        return self._show(self._captioned, images, _scene("series", look, values, _STILL_S, captions), size)
+        self._begin(images, look, size)
+        return self._show(images, _scene(look, values, _STILL_S), size)
 
     def frame(
-        self, images: NDArray[np.float32], caption: str, look: str, values: Mapping[str, Value], index: int
+        self, images: NDArray[np.float32], look: str, values: Mapping[str, Value], index: int
     ) -> NDArray[np.uint8]:
-        """Draw frame `index` of a film over its caption: moving looks move, trails trail.
+        """Draw frame `index` of a film: moving looks move, trails trail; frame 0 begins without any.
 
         Returns:
-            (h, w, 3) uint8 RGB, even numbers of pixels, upright.
+            (side, side, 3) uint8 RGB.
         """
-        size = (self.side // 2 * 2, round(self.side * 1.2) // 2 * 2)
-        scene = _scene("portrait", look, values, _STILL_S + index / FILM_FPS, (caption,))
-        return self._show(self._captioned, images, scene, size)
+        size = (self.side, self.side)
+        if index == 0:
+            self._begin(images, look, size)
+        return self._show(images, _scene(look, values, _STILL_S + index / FPS), size)
 
     def forget(self) -> None:
         """Drop everything that the last pictures left on the graphics."""
         black = np.full((1, 3, 1, 1), -1.0, np.float32)
-        for renderer in (self._bare, self._captioned):
-            for _ in range(2):  # the mix of the last two pictures is kept as well
-                self._show(renderer, black, Scene(presence=0.0), (16, 16))
+        for _ in range(2):  # the mix of the last two pictures is kept as well
+            self._show(black, Scene(presence=0.0), (16, 16))
 
     def close(self) -> None:
         """Give every GL object back."""
         self._stack.close()
 
-    def _show(
-        self, renderer: Renderer, images: NDArray[np.float32], scene: Scene, size: tuple[int, int]
-    ) -> NDArray[np.uint8]:
+    def _begin(self, images: NDArray[np.float32], look: str, size: tuple[int, int]) -> None:
+        """Let a look that remembers forget what was drawn before."""
+        if look in self._remembering:
+            self._show(images, Scene(look=look, time_s=_STILL_S, presence=0.0), size)
+
+    def _show(self, images: NDArray[np.float32], scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
         self._frame += 1
-        renderer.show_pictures(Picture(images, 0.0, self._frame, 1, 0.0))
-        renderer.draw(scene, size)
-        pixels = renderer.read(now=True)
+        self._renderer.show_pictures(Picture(images, 0.0, self._frame, 1, 0.0))
+        self._renderer.draw(scene, size)
+        pixels = self._renderer.read(now=True)
         assert pixels is not None, "a canvas that was drawn can be read"
         self._window.swap()  # drops GL objects that Python no longer knows
         return np.ascontiguousarray(pixels[..., :3])
 
 
-def _scene(view: View, look: str, values: Mapping[str, Value], time_s: float, captions: Sequence[str] = ()) -> Scene:
+def _scene(look: str, values: Mapping[str, Value], time_s: float) -> Scene:
     uniforms = {
         address.removeprefix(_UNIFORM): float(value)
         for address, value in values.items()
         if address.startswith(_UNIFORM)
     }
-    return Scene(view, time_s, captions=tuple(captions), look=look, uniforms=uniforms)
+    return Scene("portrait", time_s, look=look, uniforms=uniforms)
 
 
 def _remembers(look: Look) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO
 
 import av
 import cv2
@@ -34,32 +36,68 @@ _LIMITED_RANGE = 1
 _QUALITY = {"crf": "18", "preset": "veryfast"}
 
 
-def way() -> NDArray[np.float64]:
-    """Parts 0..1 of the way, one a frame: rest, go, rest; eased like everything that moves here."""
+def way(*, back: bool = False) -> NDArray[np.float64]:
+    """Parts 0..1 of the way, one a frame: rest, go, rest, and perhaps back; eased like everything that moves here."""
     rest, moving = round(REST_S * FPS), round(MORPH_S * FPS)
     x = np.linspace(0.0, 1.0, moving)
-    return np.concatenate([np.zeros(rest), x * x * (3.0 - 2.0 * x), np.ones(rest * 2)])
+    there = x * x * (3.0 - 2.0 * x)
+    parts = [np.zeros(rest), there, np.ones(rest * 2)]
+    return np.concatenate([*parts, there[::-1], np.zeros(rest)] if back else parts)
 
 
-def write_mp4(frames: Iterable[NDArray[np.uint8]], path: Path) -> None:
-    """Write (h, w, 3) uint8 RGB frames of one even size as H.264.
+class Mp4:
+    """An H.264 film whose colours every player reads alike, and whose bytes are the same everywhere.
+
+    Args:
+        target: File, or something to write to.
 
     Raises:
-        DisplayError: If it cannot be written.
+        DisplayError: If it cannot be written; so do `add` and leaving the block.
     """
-    try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            container.metadata["comment"] = SYNTHETIC_NOTE
-            stream: Any = None
-            for pixels in frames:
-                if stream is None:
-                    stream = _stream(container, pixels.shape[1], pixels.shape[0])
-                picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                colours = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
-                container.mux(stream.encode(picture.reformat(format="yuv420p", **colours)))
-            container.mux(stream.encode(None))
-    except (OSError, av.FFmpegError) as error:
-        raise DisplayError(f"the film {path} cannot be written: {error}") from error
+
+    def __init__(self, target: Path | BinaryIO) -> None:
+        self._name = str(target) if isinstance(target, Path) else "the film"
+        with self._told():
+            if isinstance(target, Path):
+                self._container: Any = av.open(str(target), "w", format="mp4", options={"movflags": "faststart"})
+            else:  # whoever gets it whole needs no index in front, and it cannot be read again to move one there
+                self._container = av.open(target, "w", format="mp4")
+            self._container.metadata["comment"] = SYNTHETIC_NOTE
+        self._stream: Any = None
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        """Append a frame: (h, w, 3) uint8 RGB, even numbers of pixels, all of one size."""
+        with self._told():
+            if self._stream is None:
+                self._stream = self._begin(pixels.shape[1], pixels.shape[0])
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            colours = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+            self._container.mux(self._stream.encode(picture.reformat(format="yuv420p", **colours)))
+
+    def __enter__(self) -> Mp4:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        with self._told():
+            if kind is None and self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+
+    def _begin(self, width: int, height: int) -> Any:
+        stream = self._container.add_stream("libx264", rate=Fraction(FPS), options=_QUALITY)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
+        context.thread_count = 1
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_range = _LIMITED_RANGE
+        return stream
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            raise DisplayError(f"{self._name} cannot be written: {error}") from error
 
 
 def write_gif(frames: Sequence[NDArray[np.uint8]], path: Path) -> None:
@@ -93,18 +131,7 @@ def write_gif(frames: Sequence[NDArray[np.uint8]], path: Path) -> None:
             optimize=True,
         )
     except OSError as error:
-        raise DisplayError(f"the film {path} cannot be written: {error}") from error
-
-
-def _stream(container: Any, width: int, height: int) -> Any:
-    """An H.264 stream whose colours every player reads alike, and whose bytes are the same everywhere."""
-    stream = container.add_stream("libx264", rate=Fraction(FPS), options=_QUALITY)
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    context = stream.codec_context
-    context.thread_count = 1
-    context.color_primaries = context.color_trc = context.colorspace = _BT709
-    context.color_range = _LIMITED_RANGE
-    return stream
+        raise DisplayError(f"{path} cannot be written: {error}") from error
 
 
 def _held(frames: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:

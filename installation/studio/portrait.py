@@ -24,7 +24,7 @@ from installation.core.measures import measure_face
 from installation.core.midway import Midway, find_midway
 from installation.display.pictures import DIGITAL_SOURCE_TYPE, SYNTHETIC_NOTE, save_png
 from installation.errors import DisplayError
-from installation.studio.film import way, write_gif, write_mp4
+from installation.studio.film import Mp4, way, write_gif
 from installation.studio.order import FORMAT, Order, target_record
 from installation.studio.origin import in_colours_of
 from installation.studio.photograph import Photograph, read_photograph
@@ -198,8 +198,13 @@ class _Painter:
             images = place.pack.synthesize(place.toward(self._who.w_plus, name, parts[moving].tolist()))
             which = np.maximum(np.searchsorted(moving, np.arange(len(parts)), side="right") - 1, 0)
             blank = single(np.zeros((place.order.side,) * 2 + (3,), np.uint8), place.captions[name], self._type)
-            frames = [frame(blank, place.moving(images[k], index)) for index, k in enumerate(which)]
-            write_mp4(frames, self._path(f"films/{number}-{name}.mp4"))
+            frames = [
+                frame(blank, place.canvas.frame(images[k][None], place.order.look, {}, index))
+                for index, k in enumerate(which)
+            ]
+            with Mp4(self._path(f"films/{number}-{name}.mp4")) as film:
+                for pixels in frames:
+                    film.add(pixels)
             write_gif([frames[index] for index in moving], self._path(f"films/{number}-{name}.gif"))
             self._note(f"films/{number}-{name}.mp4", f"films/{number}-{name}.gif")
         return {"frames": len(parts), "amounts": np.round(parts, 6).tolist()}

@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
-from typing import Any
 
-import av
 import numpy as np
 
 from installation.config import Config
 from installation.core.controls import ROOT, Value
-from installation.display.pictures import SYNTHETIC_NOTE, png_bytes
+from installation.display.pictures import png_bytes
 from installation.errors import PhotographError
-from installation.studio.canvas import FILM_FPS, Canvas
+from installation.studio import plates
+from installation.studio.canvas import Canvas
+from installation.studio.film import Mp4, way
 from installation.studio.menu import look_of
 from installation.studio.networks import Networks
 from installation.studio.session import Keep, Session
 
 PICTURE_PX = 1024
-REST_S, MORPH_S = 0.6, 2.4
-"""A film shows the reflection, goes to the morph and rests there, and comes back the way it went."""
-
 _TELL_EVERY = 5  # frames
-_QUALITY = "18"
 
 
 class Takeaway:
@@ -37,6 +32,7 @@ class Takeaway:
     def __init__(self, networks: Networks, config: Config, canvas: Canvas) -> None:
         self._networks = networks
         self._canvas = canvas
+        self._type = config.captions
         self._captions = {name: target.caption for name, target in networks.pack.targets.items()}
 
     def make(self, session: Session, wish: Keep) -> Iterator[None]:
@@ -63,7 +59,8 @@ class Takeaway:
         images = self._networks.drawn(self._networks.morphed_each(session.w_plus, wish.values), wish.values).copy()
         yield
         captions = [self._captions[name] for name in self._networks.series_names]
-        made = self._canvas.series(images, captions, look_of(wish.values), wish.values)
+        pictures = [self._canvas.still(image[None], look_of(wish.values), wish.values) for image in images]
+        made = plates.series(pictures, captions, self._type)
         session.tell("kept", png_bytes(made), number=wish.number, name="series.png", type="image/png")
 
     def _film(self, session: Session, wish: Keep) -> Iterator[None]:
@@ -72,22 +69,17 @@ class Takeaway:
         start = session.w_plus.copy()
         end = self._networks.morphed(start, wish.values)
         caption = self._caption(wish.values)
-        way = _way(REST_S, MORPH_S)
+        blank = plates.single(np.zeros((self._canvas.side,) * 2 + (3,), np.uint8), caption, self._type)
+        parts = way(back=True)
         buffer = io.BytesIO()
-        with av.open(buffer, "w", format="mp4") as container:
-            container.metadata["comment"] = SYNTHETIC_NOTE
-            stream: Any = None
-            for index, part in enumerate(way):
+        with Mp4(buffer) as film:
+            for index, part in enumerate(parts):
                 w_plus = start + np.float32(part) * (end - start)
                 images = self._networks.drawn(w_plus[None], wish.values)
-                rgb = self._canvas.frame(images, caption, look_of(wish.values), wish.values, index)
-                if stream is None:
-                    stream = _stream(container, rgb.shape[1], rgb.shape[0])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+                film.add(plates.frame(blank, self._canvas.frame(images, look_of(wish.values), wish.values, index)))
                 if index % _TELL_EVERY == 0:
-                    session.tell("progress", number=wish.number, part=index / len(way))
+                    session.tell("progress", number=wish.number, part=index / len(parts))
                 yield
-            container.mux(stream.encode(None))
         self._canvas.forget()
         session.tell("kept", buffer.getvalue(), number=wish.number, name="film.mp4", type="video/mp4")
 
@@ -96,20 +88,3 @@ class Takeaway:
         weights = {name: float(values.get(f"{ROOT}/morph/{name}", 0.0)) for name in self._captions}
         strongest = max(weights, key=lambda name: weights[name], default="")
         return self._captions[strongest] if weights.get(strongest, 0.0) > 0.0 else ""
-
-
-def _way(rest_s: float, morph_s: float) -> np.ndarray[Any, Any]:
-    """Parts 0..1 of the way, one a frame: rest, there, rest, back; eased like everything that moves here."""
-    rest, moving = round(rest_s * FILM_FPS), round(morph_s * FILM_FPS)
-    x = np.linspace(0.0, 1.0, moving)
-    there = x * x * (3.0 - 2.0 * x)
-    return np.concatenate([np.zeros(rest), there, np.ones(rest * 2), there[::-1], np.zeros(rest)])
-
-
-def _stream(container: Any, width: int, height: int) -> Any:
-    stream = container.add_stream("libx264", rate=Fraction(FILM_FPS))
-    stream.width, stream.height = width, height
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.thread_count = 1
-    stream.codec_context.options = {"crf": _QUALITY, "preset": "veryfast"}
-    return stream

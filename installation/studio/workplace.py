@@ -81,13 +81,6 @@ class Workplace:
         """Draw a picture (3, r, r) in [-1, 1] through the order's look."""
         return self.canvas.still(image[None], self.order.look, {}, side=side or self.order.side)
 
-    def moving(self, image: NDArray[np.float32], index: int) -> Pixels:
-        """Draw frame `index` of a film: looks that move do so."""
-        drawn = self.canvas.frame(image[None], "", self.order.look, {}, index)
-        side = self.order.side // 2 * 2
-        top = (drawn.shape[0] - side) // 2
-        return drawn[top : top + side]
-
     def landmarks_of(self, images: NDArray[np.float32], near: NDArray[np.float32]) -> list[NDArray[np.float32] | None]:
         """Read the face in each drawn picture; None where there is none to be seen.
 

@@ -140,7 +140,7 @@ def _on_ray(root: Path, photos: Path, more: tuple[str, ...], expected: dict[str,
     print(f"Ray: {len(workers)} workers at work, one killed after {time.monotonic() - began:.0f} s")
     good = _judge(out, process.communicate()[0].splitlines(), time.monotonic() - began) and bool(workers)
     differing = [name for name, digest in hashes(out).items() if expected.get(name) != digest]
-    print(f"files that differ from those of plain processes: {len(differing)}")
+    print(f"files that differ from those of plain processes: {len(differing)} {' '.join(differing[:4])}")
     return good and not differing
 
 

@@ -170,6 +170,26 @@ def test_all_faces_or_the_chosen_one(people, tmp_path):
         portrait.workplace.cache_clear()
 
 
+@pytest.mark.parametrize("look", ["plain", "echo"])
+def test_a_picture_does_not_depend_on_those_before_it(look):
+    place = Workplace(Order(pack="default", side=SIDE, look=look))
+    try:
+        z = np.random.default_rng(4).normal(size=(6, place.pack.manifest.z_dim)).astype(np.float32)
+        images = place.pack.synthesize(place.pack.map(z, 0.9))
+        first = [place.still(image) for image in images]
+        for index in (4, 1, 5, 0, 3, 2):
+            assert np.array_equal(place.still(images[index]), first[index])
+
+        def film() -> list[np.ndarray]:
+            return [place.canvas.frame(image[None], look, {}, index) for index, image in enumerate(images)]
+
+        once = film()
+        place.still(images[3])
+        assert all(np.array_equal(a, b) for a, b in zip(once, film(), strict=True))
+    finally:
+        place.close()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
