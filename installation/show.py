@@ -185,7 +185,7 @@ class Show:
             freeze=bool(snapshot["/mirror/freeze"]),
             look=str(snapshot["/mirror/look"]),
             uniforms=snapshot.uniforms(),
-            overlay=self._overlay_data(faces, visit) if self._overlay or self._grid else None,
+            overlay=self._overlay_data(faces, visit),
         )
         words = float(snapshot["/mirror/caption"])
         if self._newest is not None:
@@ -343,7 +343,10 @@ class Show:
             elif event == "grid":
                 self._grid = not self._grid
 
-    def _overlay_data(self, faces: Faces, visit: VisitState) -> OverlayData:
+    def _overlay_data(self, faces: Faces, visit: VisitState) -> OverlayData | None:
+        """What the technician has asked for: the panel, the test pattern, both, or nothing."""
+        if not self._overlay:
+            return OverlayData(grid=True) if self._grid else None
         figures = self._figures.summary()
         values: dict[str, str] = {
             "display": f"{figures['fps']['display']:.1f} Hz",

@@ -100,6 +100,12 @@ def draw_face(
             flat.line(tuple(start), tuple(end), dot * 0.8, FACE)
 
 
+def draw_corner(flat: FlatLayer, size: tuple[int, int], chosen: int) -> None:
+    """Collect a mark in the corner that the corner-pin editor moves: 0 top-left, then clockwise."""
+    side = 2.0 * flat.cell[1]
+    flat.box((0.0, size[0] - side)[chosen in (1, 2)], (0.0, size[1] - side)[chosen in (2, 3)], side, side, ALERT)
+
+
 def draw_grid(flat: FlatLayer, size: tuple[int, int], area: Rect) -> None:
     """Collect a calibration grid: squares from the centre, the safe area, the diagonals, sizes in words."""
     width, height = size

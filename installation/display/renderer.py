@@ -24,7 +24,7 @@ from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.flat import FlatLayer
 from installation.display.layout import Rect, Tile
 from installation.display.notice import FLAG_SIZE, NoticeLayer
-from installation.display.overlay import draw_face, draw_grid, draw_notice, draw_panel, text_size
+from installation.display.overlay import draw_corner, draw_face, draw_grid, draw_notice, draw_panel, text_size
 from installation.display.reflection import Reflection
 from installation.display.scene import Picture, Scene, View
 from installation.display.shaders import SHADERS_FOLDER, ShaderLibrary
@@ -237,6 +237,7 @@ class Renderer:
         self._flat.begin(text_size(self.size))
         if pinning:
             draw_grid(self._flat, self.size, area)
+            draw_corner(self._flat, self.size, self.corner_pin.chosen)
         if scene.overlay is not None:
             if scene.overlay.grid and not pinning:
                 draw_grid(self._flat, self.size, area)

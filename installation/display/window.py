@@ -28,7 +28,7 @@ KEYS_HELP = {
     "S": "save a picture",
     "F1": "this help",
     "G": "calibration grid",
-    "C": "corner pin: Tab and arrows",
+    "C": "corners: Tab and arrows",
 }
 """Keys as the overlay and the manual show them."""
 

@@ -122,9 +122,9 @@ def test_the_seam_of_a_still_face_does_not_flicker(make_renderer, face_picture, 
     renderer = make_renderer(grain=0.0)
     renderer.show_pictures(face_picture(resolution=128))
     rng, frames, cameras = np.random.default_rng(9), [], []
-    still = drawn_face(seed=0).camera.astype(np.float64)
+    face = drawn_face(seed=0)
+    still = face.camera.astype(np.float64)
     for index in range(24):
-        face = drawn_face(seed=0)
         noisy = np.clip(still + rng.normal(0, 1.5, still.shape), 0, 255).astype(np.uint8)
         landmarks = face.landmarks + rng.normal(0, 0.2, (478, 3)).astype(np.float32)
         renderer.show_camera(noisy, face.size, landmarks, face.quad)

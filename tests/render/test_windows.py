@@ -79,6 +79,10 @@ def test_the_editor_is_on_the_canvas_while_it_is_up(make_renderer, face_picture,
     assert renderer.handle("surface")
     edited = shot(renderer, Scene(freeze=True))
     assert (edited != plain).any(axis=2).mean() > 0.05
+    renderer.handle("next")
+    marked = (shot(renderer, Scene(freeze=True)).astype(int) - edited).max(axis=2) > 60
+    assert marked[:30, 290:].any(), "the mark has gone from the top-left corner to the top-right"
+    assert not marked[:30, :30].any()
     renderer.handle("surface")
     assert np.array_equal(shot(renderer, Scene(freeze=True)), plain)
     assert not renderer.handle("freeze")
