@@ -92,7 +92,7 @@ def _opening(audit: Audit, album: Album) -> str:
         if axis is not None:
             row = s.themes.rows.index(theme)
             towards = s.axes[axis].end(s.themes.effects[row, axis])
-            said = towards if s.themes.verdict(row, axis) == FINDING else "no finding"
+            said = towards if s.themes.verdict(row, axis) == FINDING else f"no{sentences.NBSP}finding"
             said = f'<span class="n">theme: {escape(said)} {sentences.interval(s.themes, row, axis)}</span>'
         image = album.image(audit.face(place, AS_IS), f"Face drawn from what the model holds of “{prompt.text}”")
         figures.append(f"<figure>{image}<figcaption>{escape(prompt.text)}{said}</figcaption></figure>")
