@@ -33,7 +33,7 @@ class Order:
         targets: Names, in the order of the series; empty for the configured five.
         products: Of `PRODUCTS`.
         mode: "edit" or "replace", how a morph goes; empty for the configured one.
-        amounts: (target, 0..1): the artist's own choice in place of the proposed midway.
+        amounts: (target, 0..1): the artist's own choice in place of the proposed midway; "" is every other target.
         policy: Whom to choose among several faces.
         every: All faces.
         look: Name of a look.
@@ -76,13 +76,19 @@ class Order:
             ConfigError: If the pack has not all of them, or none.
         """
         names = self.targets or series_names(pack, self.settings())
-        if missing := [name for name in (*names, *(name for name, _ in self.amounts)) if name not in pack.targets]:
+        asked = (*names, *(name for name, _ in self.amounts if name))
+        if missing := [name for name in asked if name not in pack.targets]:
             raise ConfigError(
                 f"the pack {pack.name!r} has no target {', '.join(missing)}; `mirror targets list` shows those it has"
             )
         if not names:
             raise ConfigError(f"the pack {pack.name!r} has no targets; make some: mirror targets make")
         return names
+
+    def choice(self, target: str) -> float | None:
+        """The artist's own blend for a target; None where the proposal counts."""
+        amounts = dict(self.amounts)
+        return amounts.get(target, amounts.get(""))
 
     def check(self) -> None:
         """Find what is wrong with an order before any work begins.
@@ -98,7 +104,7 @@ class Order:
             raise ConfigError(f"pictures of {self.side} pixels are not made; choose {SIDES[0]} to {SIDES[1]}")
         for name, value in (*self.amounts, ("--texture", self.texture)):
             if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"{name} = {value:g}: must be between 0 and 1")
+                raise ConfigError(f"{name or '--amount'} = {value:g}: must be between 0 and 1")
 
 
 def target_record(target: Target) -> dict[str, object]:

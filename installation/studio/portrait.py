@@ -183,12 +183,12 @@ class _Painter:
 
     def midway(self) -> dict[str, Any]:
         """The same at the blend where visitor and target balance, or where the artist wants it."""
-        chosen = dict(self._place.order.amounts)
-        amounts = {name: chosen.get(name, self._way(name).amount) for name in self._place.names}
+        chosen = {name: self._place.order.choice(name) for name in self._place.names}
+        amounts = {name: self._way(name).amount if own is None else own for name, own in chosen.items()}
         latents = [self._place.toward(self._who.w_plus, name, [amount])[0] for name, amount in amounts.items()]
-        notes = [f"{amount:.2f}{'' if name in chosen else ' midway'}" for name, amount in amounts.items()]
+        notes = [f"{amount:.2f}{' midway' if chosen[name] is None else ''}" for name, amount in amounts.items()]
         self._hang("midway", self._place.draw(np.asarray(latents, np.float32)), notes)
-        return {name: self._midway_record(name, amounts[name], name in chosen) for name in self._place.names}
+        return {name: self._midway_record(name, amounts[name], chosen[name] is not None) for name in chosen}
 
     def films(self) -> dict[str, Any]:
         """From the reflection to each target."""

@@ -60,18 +60,13 @@ def order_from(options: argparse.Namespace) -> Order:
     """
     where = options.config or (Path("config.toml") if Path("config.toml").is_file() else None)
     config: Config = load_config(where)
-    amounts: dict[str, float] = {}
-    targets = tuple(options.targets or ())
-    for name, value in options.amount or ():
-        for each in (name,) if name else targets or config.visit.targets[:5]:
-            amounts[each] = value
     order = Order(
         pack=options.pack or config.engine.pack,
         config=config.model_dump_json(),
-        targets=targets,
+        targets=options.targets or (),
         products=options.products or PRODUCTS,
         mode=options.mode or "",
-        amounts=tuple(sorted(amounts.items())),
+        amounts=tuple(sorted(dict(options.amount or ()).items())),
         policy=options.follow or config.faces.follow,
         every=options.faces == "all",
         look=options.look or "plain",

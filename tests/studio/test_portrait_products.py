@@ -205,6 +205,12 @@ def test_orders_are_checked_before_any_work(change, words):
         Order(pack="default", **change).check()
 
 
+def test_ones_own_blend_for_one_target_or_for_all():
+    order = Order(pack="default", amounts=(("", 0.6), ("beauty", 0.0)))
+    assert (order.choice("beauty"), order.choice("power")) == (0.0, 0.6)
+    assert Order(pack="default", amounts=(("beauty", 0.4),)).choice("power") is None
+
+
 def test_targets_that_the_pack_has_not_are_told():
     with pytest.raises(ConfigError, match="no target courage"):
         Workplace(Order(pack="default", targets=("courage",)))
