@@ -6,8 +6,9 @@ first. Nothing is mirrored: a photograph and its portrait must lie on each other
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class Canvas:
             }
         )  # fmt: skip
         self.side = side
+        self._display = display
         self._remembering = frozenset(name for name, look in load_looks(display).items() if _remembers(look))
         self._stack = ExitStack()
         with ExitStack() as opening:
@@ -86,6 +88,16 @@ class Canvas:
         if index == 0:
             self._begin(images, look, size)
         return self._show(images, _scene(look, values, _STILL_S + index / FPS), size)
+
+    @contextmanager
+    def apart(self) -> Iterator[Canvas]:
+        """A canvas with a memory of its own on the same graphics, for a film that is drawn between other pictures."""
+        other = copy(self)
+        other._renderer = Renderer(self._window.ctx, self._display, CaptionConfig(enabled=False))
+        try:
+            yield other
+        finally:
+            other._renderer.release()
 
     def forget(self) -> None:
         """Drop everything that the last pictures left on the graphics."""

@@ -131,6 +131,7 @@ class Easel(threading.Thread):
         stack.callback(self._finder.close)
         self._canvas = Canvas(config, max(SIDE_PX, pack.resolution))
         stack.callback(self._canvas.close)
+        stack.callback(self._films.clear)  # a film that is not drawn to its end gives its part of the graphics back
         self._takeaway = Takeaway(self._networks, config, self._canvas)
         self._networks.warm_up()
         self._canvas.still(self._networks.drawn(pack.w_avg[None], {}), PLAIN, {})

@@ -72,15 +72,14 @@ class Takeaway:
         blank = plates.single(np.zeros((self._canvas.side,) * 2 + (3,), np.uint8), caption, self._type)
         parts = way(back=True)
         buffer = io.BytesIO()
-        with Mp4(buffer) as film:
+        with self._canvas.apart() as canvas, Mp4(buffer) as film:
             for index, part in enumerate(parts):
                 w_plus = start + np.float32(part) * (end - start)
                 images = self._networks.drawn(w_plus[None], wish.values)
-                film.add(plates.frame(blank, self._canvas.frame(images, look_of(wish.values), wish.values, index)))
+                film.add(plates.frame(blank, canvas.frame(images, look_of(wish.values), wish.values, index)))
                 if index % _TELL_EVERY == 0:
                     session.tell("progress", number=wish.number, part=index / len(parts))
                 yield
-        self._canvas.forget()
         session.tell("kept", buffer.getvalue(), number=wish.number, name="film.mp4", type="video/mp4")
 
     def _caption(self, values: Mapping[str, Value]) -> str:

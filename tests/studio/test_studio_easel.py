@@ -10,14 +10,25 @@ from PIL import Image
 from engines.runtime.pack import DEFAULT_PACK
 from installation.config import Config
 from installation.errors import ConfigError, EngineError
+from installation.studio import film
 from installation.studio.easel import SIDE_PX, Easel
-from installation.studio.session import Drawing, OtherFace, Photo, Stranger
+from installation.studio.session import Drawing, Keep, OtherFace, Photo, Stranger
 
 WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
-def easel():
+def short():
+    """Films of a quarter second in place of seven: what is tested does not need more."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(film, "REST_S", 0.04)
+    patch.setattr(film, "MORPH_S", 0.12)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def easel(short):
     thread = Easel(str(DEFAULT_PACK), Config())
     thread.start()
     thread.wait_ready()
@@ -121,6 +132,35 @@ def test_the_canvas_forgets(easel):
     tab.ask(Stranger(3))
     assert tab.ask(Drawing(1, "picture", {**rest, "/mirror/look": "echo"})).payload == first
     easel.close(tab.session)
+
+
+def test_films_of_two_tabs_are_drawn_between_each_other_and_know_nothing_of_it(easel):
+    """A look that trails earlier frames must not trail another tab's face, nor a slider's pictures."""
+
+    def film_of(tab):
+        tab.news = queue.Queue()
+        tab.session.requests.put("keep", Keep(1, "film", values))
+
+    def taken(tab):
+        while True:
+            tab.news.get(timeout=WAIT_S)
+            while (message := tab.session.messages.take()) is not None:
+                if message.header["kind"] == "kept":
+                    return message.payload
+
+    values = {**easel.wait_ready().rest, "/mirror/look": "echo", "/mirror/morph/power": 1.0}
+    first, second = Tab(easel), Tab(easel)
+    for seed, tab in ((3, first), (9, second)):
+        tab.ask(Stranger(seed))
+    film_of(first)
+    alone = taken(first)
+    film_of(first)
+    film_of(second)
+    second.session.requests.put("picture", Drawing(2, "picture", values))
+    assert taken(first) == alone
+    taken(second)
+    for tab in (first, second):
+        easel.close(tab.session)
 
 
 def test_a_pack_that_is_none_is_told_at_the_start(tmp_path):
