@@ -164,3 +164,22 @@ def test_the_mask_stands_turned_and_skewed_crops(drawn_face):
     mask.update(face.camera, landmarks, quad, np.full((64, 64, 3), 128, np.uint8))
     straight = mask_for(face, np.full((64, 64, 3), 128, np.uint8))
     assert mask.vertices[:, 2:4] == pytest.approx(straight.vertices[:, 2:4], abs=1e-4)
+
+
+def test_hair_over_the_edge_stays_in_front_and_the_middle_of_the_face_is_the_generated_one(
+    make_renderer, face_picture, drawn_face, shot
+):
+    """A strand from above into the face: dark and crisp at the mask's edge, gone where eyes and brows are."""
+    face = drawn_face()
+    strand = slice(196, 204)
+    rows = face.landmarks[:, 1][face.landmarks[:, 1] != 90.0]
+    top = int(rows.min())
+    face.camera[: top + 60, strand] = 8
+    renderer = make_renderer(grain=0.0, mirrored=False, mask_feather=0.3)
+    renderer.show_pictures(face_picture(resolution=128))
+    renderer.show_camera(face.camera, face.size, face.landmarks, face.quad)
+    column = shot(renderer, Scene(view="mirror", freeze=True))[:, 198:202, :3].mean(axis=(1, 2))
+    assert column[: top + 4].max() < 16, "as the camera sees it; without regard to hair it was 23"
+    assert column[top + 35 : top + 55].min() > 60, "no camera in the middle"
+    steps = np.diff(column[top - 4 : top + 35])
+    assert steps.max() < 45, "it fades, and is not cut off"
