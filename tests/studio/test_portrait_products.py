@@ -11,7 +11,7 @@ from PIL import Image
 from installation.core.midway import BALANCE
 from installation.display.pictures import SYNTHETIC_NOTE
 from installation.errors import ConfigError, PhotographError
-from installation.studio import portrait
+from installation.studio import painter, portrait
 from installation.studio.order import PRODUCTS, Order
 from installation.studio.workplace import Workplace
 
@@ -142,12 +142,12 @@ def test_origins_bring_back_their_colours(made):
 
 @pytest.mark.parametrize("num_ws", [8, 10, 14, 18])
 def test_a_ladder_has_both_ends_and_every_bands_beginning(num_ws):
-    cuts = portrait.ladder(num_ws, (0, 4, 7))
+    cuts = painter.ladder(num_ws, (0, 4, 7))
     assert cuts[0] == num_ws
     assert cuts[-1] == 0
     assert cuts == sorted(set(cuts), reverse=True)
     assert {4, 7} <= set(cuts)
-    assert len(cuts) <= portrait.MIX_COLUMNS
+    assert len(cuts) <= painter.MIX_COLUMNS
 
 
 def test_all_faces_or_the_chosen_one(people, tmp_path):
