@@ -70,6 +70,14 @@ class EngineConfig(Section):
     smoothing_s: float = Field(
         0.06, ge=0, le=2, description="Half-life of the smoothing of the visitor's W+, in seconds."
     )
+    generator: Literal["network", "portrait"] = Field(
+        "network",
+        description="What draws: the pack's generator network, or the portrait's shader through the pack's readout, at "
+        "portrait_px; for the default pack and a GPU.",
+    )
+    portrait_px: int = Field(
+        512, ge=64, le=2048, description="Side of the pictures that the portrait's shader draws, in pixels."
+    )
     refine: bool = Field(
         True,
         description="Let the visitor's likeness settle: bones and colours are refined in the background and averaged "

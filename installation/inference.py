@@ -22,6 +22,7 @@ from installation.likeness import LivingLikeness
 from installation.painting import Painter
 from installation.report import StageTimes
 from installation.runtime.slots import SharedSlot
+from installation.shader_portraits import ShaderPortraits
 from installation.wish import CameraPicture, Reflection, Wish
 
 _PICTURES = 4  # one shown, one arriving, one being made, one spare
@@ -44,6 +45,7 @@ class Inference:
         smoothing_s: Half-life of the smoothing of the visitor's W+; 0 takes each encoding as it is.
         stages: Takes the times.
         likeness: Settles the visitor's likeness, where the pack can.
+        shader: Draws in the generator's place; closed with this.
         painter: Paints what the generator drew, where the neural style is enabled; closed with this.
         on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
@@ -61,6 +63,7 @@ class Inference:
         smoothing_s: float,
         stages: StageTimes,
         likeness: LivingLikeness | None = None,
+        shader: ShaderPortraits | None = None,
         painter: Painter | None = None,
         on_control: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
@@ -100,6 +103,7 @@ class Inference:
         self._changes = 0
         self._on_control = on_control
         self._painter = painter
+        self._shader = shader
         self._likeness = likeness
         self._captured_at = 0.0
         self._frame_id = 0
@@ -121,6 +125,8 @@ class Inference:
             self._encoded[:] = 0.0
         if self._likeness is not None:
             self._likeness.warm_up(self._encoder_in)
+        if self._shader is not None:
+            self._shader.warm_up()
         for _ in range(2):
             self._generate(self._attract.at(0.0)[None])
         if self._painter is not None:
@@ -185,6 +191,8 @@ class Inference:
                 values[:] = 0
         if self._likeness is not None:
             self._likeness.forget()
+        if self._shader is not None:
+            self._shader.forget()
         self._face_id = 0
         self._arrived_at = float("-inf")
 
@@ -192,6 +200,8 @@ class Inference:
         """Release what is not the pack's."""
         if self._painter is not None:
             self._painter.close()
+        if self._shader is not None:
+            self._shader.close()
 
     def _draw(self, k: int) -> Latent:
         """Give the k-th face of the attract walk."""
@@ -279,12 +289,16 @@ class Inference:
         n = latents.shape[0]
         batch = min((size for size in (1, *self._pack.manifest.batches) if size >= n), default=1)
         if n not in self._images:
-            shape = (max(n, batch), 3, self._pack.resolution, self._pack.resolution)
+            side = self._pack.resolution if self._shader is None else self._shader.side
+            shape = (max(n, batch), 3, side, side)
             self._images[n] = [np.zeros(shape, np.float32) for _ in range(_PICTURES)]
             self._inputs[n] = np.zeros((shape[0], self._pack.num_ws, self._pack.w_dim), np.float32)
         self._turn = (self._turn + 1) % _PICTURES
         images, inputs = self._images[n][self._turn], self._inputs[n]
         np.copyto(inputs[:n], latents)
+        if self._shader is not None:
+            self._shader.draw(inputs[:n], images[:n])
+            return images[:n]
         engine = self._pack.engine("generator", batch)
         for start in range(0, n, batch):
             stop = start + batch

@@ -41,6 +41,7 @@ from installation.runtime.board import Heartbeat, StopFlag
 from installation.runtime.progress import Progress
 from installation.runtime.slots import SharedSlot
 from installation.runtime.supervisor import tell_on_stderr
+from installation.shader_portraits import ShaderPortraits
 from installation.show import SERIES, Show
 
 _JOIN_S = 2.0
@@ -143,6 +144,7 @@ def _start_thread(
     painter = None
     if config.style.enabled:
         painter = Painter(config.style, config.engine.backend, config.engine.options())
+    shader = ShaderPortraits(pack, config.engine.portrait_px) if config.engine.generator == "portrait" else None
     inference = Inference(
         pack,
         Morph(pack.w_avg, pack.bands, everything, directions),
@@ -153,6 +155,7 @@ def _start_thread(
         smoothing_s=config.engine.smoothing_s,
         stages=figures.stages,
         likeness=LivingLikeness.of(pack) if config.engine.refine else None,
+        shader=shader,
         painter=painter,
         on_control=lambda seconds: figures.control.add(seconds * 1000.0),
     )
