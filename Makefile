@@ -41,7 +41,7 @@ $(VENV)/.base: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.base
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[models,prompts,network,docent,midi,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[models,prompts,network,docent,midi,photographs,cluster,ndi,virtualcam,dev]'
 	@touch $@
 
 clean:
