@@ -49,6 +49,8 @@ CURTAIN_SILENCE_S = 15.0
 _CURTAIN_FIRST_S = 30.0
 _EYE_START_S = 30.0
 _FIRST_PICTURE = 2  # the show beats 1 while it waits for its first picture
+_RESULT = "result of the networks"
+_FIRST_RESULT = 1  # and 0 while the engines are compiled, which may take minutes
 _CROP_SIZE = 256  # until a pack says otherwise
 _STALE_S = 1.0  # beyond [camera] stall_after_s: the eye itself hangs
 _SLOW = Policy(backoff_s=1.0, backoff_max_s=60.0)
@@ -97,13 +99,14 @@ class Company:
         self._eye_slot = SharedSlot(eye_fields(self._crop_size, config.camera.max_side_px))
         self._show_beat, self._inference_beat = Heartbeat(context), Heartbeat(context)
         self._eye_beat, self._curtain_beat = Heartbeat(context), Heartbeat(context)
+        self._stops: dict[str, StopFlag] = {}
         self._to_show: tuple[Connection, Connection] | None = None
         self._reports: tuple[Connection, Connection] | None = None
         self._from_docent: tuple[Connection, Connection] | None = None
         kiosk = config.kiosk
         show_pulses = (
             Pulse(self._show_beat, kiosk.start_s, kiosk.display_silence_s, "picture", _FIRST_PICTURE),
-            Pulse(self._inference_beat, kiosk.start_s, kiosk.inference_silence_s, "result of the networks"),
+            Pulse(self._inference_beat, kiosk.start_s, kiosk.inference_silence_s, _RESULT, _FIRST_RESULT),
         )
         eye_pulse = Pulse(self._eye_beat, _EYE_START_S, kiosk.eye_silence_s)
         curtain_pulse = Pulse(self._curtain_beat, _CURTAIN_FIRST_S, CURTAIN_SILENCE_S, "picture")
@@ -237,7 +240,7 @@ class Company:
         )
         options = RunOptions(headless=self._headless)
         show = ShowTask(self._config, pack, self._eye_slot.layout, options, time.monotonic(), kiosk=task)
-        arguments = (show, StopFlag(self._context), self._show_beat, self._reports[1])
+        arguments = (show, self._stop_of("show"), self._show_beat, self._reports[1])
         return Launch("installation.show_process:main", arguments)
 
     def _launch_eye(self) -> Launch:
@@ -246,14 +249,13 @@ class Company:
         if source == "auto":
             found, _ = choose_source(source)
             source = "camera:0" if found == "synthetic" else found  # wait for a camera; never play a film of one
-        stop = StopFlag(self._context)
         arguments = (
             self._eye_slot.layout,
             camera,
             self._config.faces,
             source,
             self._crop_size,
-            stop,
+            self._stop_of("eye"),
             self._eye_beat,
             False,
             self._upright_crops,
@@ -276,6 +278,11 @@ class Company:
         pack, seconds = self._pack(), self._config.kiosk.loop_s
         arguments = (pack, self._config.engine.backend, seconds, film_path(pack, seconds))
         return Launch("installation.kiosk.loop_film:make_film", arguments)
+
+    def _stop_of(self, name: str) -> StopFlag:
+        """A new flag, held here: the memory of one that nobody holds is given to the next, and both would be set."""
+        self._stops[name] = StopFlag(self._context)
+        return self._stops[name]
 
     def _resize_eye(self, encoder: EncoderSpec) -> None:
         """A pack with another crop was put in: the eye must cut another way, and its record may need other room."""

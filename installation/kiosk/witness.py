@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from installation.errors import MirrorError
@@ -19,6 +20,7 @@ OPTIONS = ("-f", "--seccomp-bpf", "-qq", "-y", "-s", "0", "-e", f"trace={CALLS}"
 """Only the calls that are asked for stop a process; nothing of what is written is shown."""
 
 _LAST_LINES_S = 10.0
+_AGAIN_S = 0.02
 
 
 class Witness:
@@ -44,9 +46,13 @@ class Witness:
 
     def close(self) -> None:
         """Read what strace still has to say; every process it follows must have ended."""
-        with contextlib.suppress(OSError):  # nobody reads any more: that is what we want
-            os.close(os.open(self._path, os.O_WRONLY | os.O_NONBLOCK))  # strace was never started: nothing will come
-        self._thread.join(_LAST_LINES_S)
+        deadline = time.monotonic() + _LAST_LINES_S
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            # Where strace was never started, the reader waits for a writer: one that says nothing sets it free. It may
+            # come before the reader (ENXIO), so again.
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._path, os.O_WRONLY | os.O_NONBLOCK))
+            self._thread.join(_AGAIN_S)
 
     def _read(self) -> None:
         with self._path.open(encoding="utf-8", errors="replace") as lines:
