@@ -3,7 +3,8 @@
     python tests/studio/measure_page.py [PHOTOGRAPH] [--moves 40]
 
 Times are the page's own: from the change of a control until the new picture is drawn on the canvas, over the real
-websocket, with one request in flight as the page has it. Nothing is asserted; the figures are printed.
+websocket, with one request in flight as the page has it. On a busy machine times tell little; beside them stands how
+much processor time the studio spent on each picture. Nothing is asserted; the figures are printed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for chromium.py
 
+import psutil
 from chromium import Browser, find_browser
 from studio_served import Served
 
@@ -41,36 +43,45 @@ def main() -> None:
         served = Served("--port", "0")
         browser = Browser(find_browser(), size=(1440, 900), mobile=False)
         try:
-            measure(browser, served.url, photograph, options.moves)
+            measure(browser, served, photograph, options.moves)
         finally:
             browser.close()
             served.close()
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-def measure(browser: Browser, url: str, photograph: Path, moves: int) -> None:
+def measure(browser: Browser, served: Served, photograph: Path, moves: int) -> None:
     """Drive the page and print."""
-    browser.open(url)
+    process = psutil.Process(served.pid)
+
+    def spent() -> float:
+        times = process.cpu_times()
+        return (times.user + times.system) * 1000.0
+
+    browser.open(served.url)
     browser.run("import('/studio.js').then((module) => { window.studio = module; })")
     browser.wait_for("!document.querySelector('#choose').disabled")
-    shown = []
+    shown, began = [], spent()
     for _ in range(9):
         browser.run("studio.page.sitter = null; studio.latencies.length = 0; window.began = performance.now()")
         browser.choose_file("#file", photograph)
         browser.wait_for("studio.latencies.length > 0")
         shown.append(browser.run("studio.page.sitter.seconds * 1000 + studio.latencies[0]"))
-    print(line("photograph to portrait", shown))
+    print(line("photograph to portrait", shown, spent() - began))
     for look in browser.run("studio.page.menu.looks.map((one) => one.name)"):
         browser.run(f"studio.controls.set('/mirror/look', {look!r})")
         browser.run(MOVES % 2)
-        print(line(f"slider, look {look}", browser.run(MOVES % moves)))
+        began = spent()
+        times = browser.run(MOVES % moves)
+        print(line(f"slider, look {look}", times, spent() - began))
 
 
-def line(name: str, milliseconds: list[float]) -> str:
-    """One line of the table."""
+def line(name: str, milliseconds: list[float], spent_ms: float) -> str:
+    """One line of the table; the processor time is shared among all pictures, whole ones in a rest among them."""
     times = sorted(milliseconds)
     p50, p95 = times[len(times) // 2], times[min(len(times) - 1, round(0.95 * len(times)))]
-    return f"{name:28} n {len(times):3}   p50 {p50:6.0f} ms   p95 {p95:6.0f} ms   worst {times[-1]:6.0f} ms"
+    seen = f"p50 {p50:5.0f} ms  p95 {p95:5.0f} ms  worst {times[-1]:5.0f} ms"
+    return f"{name:26} n {len(times):3}  {seen}  cpu {spent_ms / len(times):5.0f} ms"
 
 
 def drawn(folder: Path) -> Path:

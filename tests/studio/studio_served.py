@@ -33,6 +33,11 @@ class Served:
             raise RuntimeError(f"the studio ended with {self.close()}:\n{''.join(said)}")
         self.port = int(self.url.rstrip("/").rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
     def close(self) -> int:
         """End it as a terminal does; returns its exit code."""
         if self._process.poll() is None:
