@@ -149,7 +149,9 @@ class Renderer:
         shown = self._reflection.render(scene.blend, tiles[-1].rect.height / tiles[-1].source.height)
         self._canvas.use()
         self._canvas.framebuffer.clear(alpha=1.0)
-        if shown is not None:
+        if shown is None:
+            self._shown_as = None  # the first picture has nothing to fade from
+        else:
             self._composition.draw(self._canvas, scene, view, area, tiles, shown, dt_s)
             self._draw_captions(scene, view, area, tiles)
         self._fade_held(scene)

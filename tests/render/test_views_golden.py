@@ -111,6 +111,20 @@ def test_any_window_size_is_drawn(filled, shot, size, view):
         assert pixels.shape == (size[1], size[0], 4)
 
 
+def test_the_first_picture_is_there_at_once_in_every_view(make_renderer, face_picture, drawn_face, shot):
+    """Regression: the view in which the show began was faded in from the black before the first picture."""
+    face = drawn_face()
+    for view in ("split", "series", "mirror"):
+        renderer = make_renderer(view_fade_s=1.0, grain=0.0)
+        for frame in range(3):
+            assert shot(renderer, Scene(view=view, time_s=frame / 30))[..., :3].max() == 0
+        renderer.show_pictures(face_picture(5))
+        renderer.show_camera(face.camera, face.size, face.landmarks, face.quad)
+        first = shot(renderer, Scene(view=view, time_s=0.1, freeze=True)).astype(int)
+        later = shot(renderer, Scene(view=view, time_s=9.0, freeze=True))
+        assert np.abs(first - later).max() <= 2, view
+
+
 def test_views_cross_fade(make_renderer, face_picture, shot):
     renderer = make_renderer(view_fade_s=1.0, grain=0.0, vignette=0.0)
     renderer.show_pictures(face_picture(5))
