@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -76,6 +77,12 @@ def finished(out: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/portrait.json")}
 
 
+def processor_s() -> float:
+    """Processor time of all finished children, seconds: what a command costs however busy the machine is."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def wait_for(out: Path, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until so many portraits are finished."""
     while len(finished(out)) < count and process.poll() is None:
@@ -92,11 +99,16 @@ def one(root: Path) -> bool:
     """Time one photograph."""
     draw_photographs(root, 1)
     for label, products in (("all products", ()), ("series alone", ("--products", "series"))):
-        began = time.monotonic()
+        began, used = time.monotonic(), processor_s()
         process = start(root / "person000.jpg", root / label, *products)
         process.communicate()
         files = len(hashes(root / label))
-        print(f"one photograph, {label}: {time.monotonic() - began:.1f} s from the command's start, {files} files")
+        print(
+            f"one photograph, {label}: {time.monotonic() - began:.1f} s from the command's start "
+            f"({processor_s() - used:.1f} s of processor time), {files} files"
+        )
+        if process.returncode != 0:
+            return False
     return True
 
 
