@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--record", type=Path, metavar="F.mp4", help="record the screen to a film")
     run.add_argument("--sheet", type=Path, metavar="F.png", help="write a contact sheet of the show at its end")
     run.add_argument("--report", type=Path, metavar="F.json", help="write the figures of the run")
-    run.add_argument("--view", help="portrait, mirror, split or series")
+    run.add_argument("--view", help="portrait, mirror, split, series, strip or ghosts")
     run.add_argument("--overlay", action="store_true", help="begin with the technician's overlay")
     run.add_argument("--as-fast-as-possible", action="store_true", help="play a file without waiting for its clock")
     check = commands.add_parser("check", help="rehearsal before doors: tries everything, exit code tells")
