@@ -20,7 +20,7 @@ from installation.core.latents import BAND_NAMES
 
 ROOT = "/mirror"
 
-DEFAULT_VIEWS = ("portrait", "mirror", "split", "series", "strip", "ghosts")
+DEFAULT_VIEWS = ("portrait", "mirror", "split", "series")
 DEFAULT_LOOKS = ("plain",)
 MORPH_MODES = ("replace", "edit")
 PATHS = ("linear", "spherical")
