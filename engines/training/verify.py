@@ -1,7 +1,8 @@
 """Measure a portrait pack against what it promises: `mirror models verify PACK [--footage DIR]`.
 
 Everything is measured through the pack's own graphs, as the mirror runs them, on data of a seed that training never
-used. A number that is not reached is printed like the others. The footage rows are in `verify_footage`.
+used. A number that is not reached is printed like the others. The footage rows are in `verify_footage`, the still
+face's in `verify_still`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from scipy.stats import spearmanr
 
 from engines.faces.parameters import HIGH, INDEX, LOW
 from engines.runtime.pack import DEFAULT_PACK, load_pack
+from engines.runtime.refinement import can_refine, refine
 from engines.training.bench import Bench, Row, at_least, at_most, skin_lab
 from engines.training.face_measures import landmark_error, measures
 from engines.training.verify_footage import footage_rows
+from engines.training.verify_still import still_face
 from installation.core.latents import style_mix
 
 FIFTEEN = (
@@ -65,7 +68,7 @@ def report(
     Raises:
         EngineError: If the pack cannot be loaded or is no portrait pack.
     """
-    sections: list[Section] = [faces_found, fidelity, expression, directions, mixing, second_way, latency]
+    sections: list[Section] = [faces_found, fidelity, expression, directions, mixing, second_way, still_face, latency]
     if footage is not None:
         sections.append(lambda bench: footage_rows(bench, footage))
     rows: list[Row] = []
@@ -197,10 +200,12 @@ def latency(bench: Bench) -> list[Row]:
     crop = np.zeros((1, 3, spec.input_size, spec.input_size), np.float32)
     landmarks = np.zeros((1, 478, 3), np.float32) + 0.5
     w_avg = bench.pack.w_avg[None].copy()
-    for name, goal, run in (
+    timed: list[tuple[str, float, Callable[[], object]]] = [
         ("generator", 8.0, lambda: bench.pack.synthesize(w_avg)),
         ("encoder", 6.0, lambda: bench.pack.encode(crop, landmarks)),
-    ):
+        *_refinement(bench, crop[0], landmarks[0], w_avg[0]),
+    ]
+    for name, goal, run in timed:
         times = []
         for _ in range(LATENCY_RUNS):
             start = time.perf_counter()
@@ -209,6 +214,15 @@ def latency(bench: Bench) -> list[Row]:
         note = f"{bench.pack.backend.name}, p5 {np.percentile(times, 5):.1f} p95 {np.percentile(times, 95):.1f}"
         rows.append(at_most(f"{name}, median ms", float(np.median(times)), goal, note))
     return rows
+
+
+def _refinement(
+    bench: Bench, crop: NDArray[np.float32], landmarks: NDArray[np.float32], w_plus: NDArray[np.float32]
+) -> list[tuple[str, float, Callable[[], object]]]:
+    """The whole refinement of one face, where the pack has it."""
+    if not can_refine(bench.pack):
+        return []
+    return [("refinement at arrival", 300.0, lambda: refine(bench.pack, crop, landmarks, w_plus))]
 
 
 def _swept(p: NDArray[np.float32], name: str, levels: Sequence[float]) -> NDArray[np.float32]:

@@ -6,7 +6,9 @@ import pytest
 from engines.runtime.pack import DEFAULT_PACK, load_pack
 from engines.training.bench import Bench, at_least, at_most, skin_lab, to_u8
 from engines.training.face_measures import MEASURED, landmark_error, measures
+from engines.training.mirror_path import MirrorPath
 from engines.training.verify import mixing
+from engines.training.verify_still import _jitter
 
 
 def test_rows_say_whether_they_are_met():
@@ -51,3 +53,20 @@ def test_a_smile_in_parameters_is_a_smile_to_mediapipe(bench):
 
 def test_the_shipped_pack_keeps_geometry_and_appearance_apart(bench):
     assert all(row.value < 2.0 * float(row.goal.split()[1]) for row in mixing(bench))
+
+
+def test_the_mirror_begins_with_the_encoding_and_settles(bench):
+    crop = bench.renderer.render(bench.people(1)[0])
+    landmarks = bench.find(crop)
+    path = MirrorPath(bench.pack)
+    encoded = path.encode(crop, landmarks)
+    np.testing.assert_array_equal(path.show(crop, landmarks, 0.0), encoded)
+    shown = [path.show(crop, landmarks, at) for at in (0.5, 1.0, 1.5, 3.0, 4.0)]
+    assert np.abs(shown[-1] - encoded).max() > 0.0
+    np.testing.assert_allclose(shown[-1], shown[-2], atol=0.02 * np.abs(encoded).max())
+
+
+def test_a_still_face_hardly_trembles(bench):
+    person = bench.people(1)[0]
+    person[[bench.pack.manifest.architecture["readout"]["parameters"].index(name) for name in ("yaw", "glasses")]] = 0.0
+    assert 0.0 < _jitter(bench, person) < 0.01
