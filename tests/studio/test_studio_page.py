@@ -259,12 +259,14 @@ def test_after_a_broken_connection_the_same_person_sits_again(studio, desk, peop
     desk.run("studio.controls.set('/mirror/direction/smile', 1)")
     settle(desk)
     before = seen(desk)
+    desk.run("document.querySelector('#targets input').focus()")
     desk.run("studio.page.sitter = null; studio.link.socket.close()")
     desk.wait_for("document.querySelector('#choose').disabled")
     assert "connection lost" in desk.text()
     desk.wait_for("studio.page.sitter && studio.page.sitter.place === 2 && studio.link.alive")
     settle(desk)
     assert seen(desk) == before
+    assert desk.run("document.activeElement.type") == "range", "whoever was on a slider is still there"
 
 
 def test_a_reload_finds_nothing_and_nothing_was_stored(studio, desk, people):

@@ -9,10 +9,13 @@ export class Controls {
     this.onchange = () => {};
   }
 
-  /** Take the rest values of the menu; what was played stays where its control still exists. */
+  /** Take the rest values of the menu; what was played stays where its control still exists, now and in undo. */
   adopt(rest) {
+    const known = (values) => Object.fromEntries(Object.entries(values).filter(([address]) => address in rest));
     this.rest = rest;
-    this.values = Object.fromEntries(Object.entries(this.values).filter(([address]) => address in rest));
+    this.values = known(this.values);
+    this.past = this.past.map(known);
+    this.future = this.future.map(known);
   }
 
   get(address) { return this.values[address] ?? this.rest[address]; }

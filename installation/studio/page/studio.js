@@ -22,10 +22,12 @@ let showRows = () => {};
 const link = new Link({
   hello(message) {
     $("door").close();
-    page.menu = message.menu;
     page.maxBytes = message.max_bytes;
-    controls.adopt(message.menu.rest);
-    showRows = build(message.menu, controls);
+    if (JSON.stringify(page.menu) !== JSON.stringify(message.menu)) { // else whoever was on a slider stays there
+      page.menu = message.menu;
+      controls.adopt(message.menu.rest);
+      showRows = build(message.menu, controls);
+    }
     page.flying = null;
     finishKeeping();
     if (page.source) bringAgain();
