@@ -84,7 +84,7 @@ def scatter(points: Sequence[tuple[float, float, str]], ends: tuple[str, str], n
     label = f"{names[0]} across, {names[1]} up, from {ends[0]} to {ends[1]}"
     return (
         f'<svg class="scatter" viewBox="0 0 {size:.0f} {size:.0f}" role="img" aria-label="{escape(label)}">'
-        f'<rect class="band" x="{a:.1f}" y="{a:.1f}" width="{b - a:.1f}" height="{b - a:.1f}"/>'
+        f'<rect class="frame" x="{a:.1f}" y="{a:.1f}" width="{b - a:.1f}" height="{b - a:.1f}"/>'
         f'<line class="way ink" x1="{a:.1f}" y1="{b:.1f}" x2="{b:.1f}" y2="{a:.1f}"/>'
         f'<line class="zero" x1="{a:.1f}" y1="{middle:.1f}" x2="{b:.1f}" y2="{middle:.1f}"/>'
         f'<line class="zero" x1="{middle:.1f}" y1="{a:.1f}" x2="{middle:.1f}" y2="{b:.1f}"/>{dots}'

@@ -46,7 +46,9 @@ def zero_shot_section(folder: Path, audit: Audit) -> str:
     return (
         f'<h2 id="zero-shot">What {escape(z.model.name)} calls the same people</h2>'
         f"<p>{z.portraits} portraits: the same few drawn people in every skin tone, age and gender expression, nothing "
-        f"else changed. The model must choose one word for each. Differences beyond chance: {escape(said)}.</p>"
+        "else changed. The model must choose one word for each. In brackets: how far other people would change a "
+        "rate; q: "
+        f"whether its difference is chance among these portraits. Differences beyond chance: {escape(said)}.</p>"
         f'<p class="soft small">Words it chose most: {escape(chosen)}. Model {escape(z.model.sha256[:12])}.</p>'
         f"{_portraits(folder, z)}{''.join(tables)}"
     )
@@ -55,14 +57,17 @@ def zero_shot_section(folder: Path, audit: Audit) -> str:
 def _portraits(folder: Path, z: ZeroShot) -> str:
     """One person in twelve ways, and the portraits that the model was surest of."""
     album = Album(folder / FOLDER)
-    one = "".join(f"<figure>{album.image(file_name(i), 'The same person drawn again')}</figure>" for i in z.shown)
+    one = "".join(
+        f"<figure>{album.image(file_name(i), f'The same person, {how}')}<figcaption>{escape(how)}</figcaption></figure>"
+        for i, how in z.shown.items()
+    )
     rows = "".join(
         f'<h3>Surest of “{escape(category.replace("_", " "))}”</h3><div class="strip">'
         + "".join(f"<figure>{album.image(file_name(i), f'Portrait {i}')}</figure>" for i in examples)
         + "</div>"
         for category, examples in z.examples.items()
     )
-    return f'<div class="strip">{one}</div><details><summary>Portraits by category</summary>{rows}</details>'
+    return f'<div class="twelve">{one}</div><details><summary>Portraits by category</summary>{rows}</details>'
 
 
 def labels_section(audit: Audit) -> str:

@@ -24,12 +24,45 @@ SEED = 129
 PEOPLE = 6
 PORTRAIT_PX = 224
 
-_VALUES: dict[str, tuple[str, dict[str, float]]] = {
-    "skin tone": ("skin_tone", {"light": 0.1, "medium light": 0.35, "medium dark": 0.6, "dark": 0.85}),
-    "age": ("age", {"young": 0.1, "middle-aged": 0.45, "old": 0.85}),
-    "gender expression": ("masculinity", {"feminine": -0.9, "between": 0.0, "masculine": 0.9}),
+_VALUES: dict[str, dict[str, dict[str, float]]] = {
+    "skin tone": {
+        "light": {"skin_tone": 0.1},
+        "medium light": {"skin_tone": 0.35},
+        "medium dark": {"skin_tone": 0.6},
+        "dark": {"skin_tone": 0.85},
+    },
+    "age": {"young": {"age": 0.1}, "middle-aged": {"age": 0.45}, "old": {"age": 0.85}},
+    "gender expression": {
+        "feminine": {
+            "masculinity": -0.9,
+            "jaw_width": -0.3,
+            "brow_thickness": -0.4,
+            "lashes": 0.9,
+            "lip_tint": 0.5,
+            "beard": 0.0,
+        },
+        "between": {
+            "masculinity": 0.0,
+            "jaw_width": 0.0,
+            "brow_thickness": 0.0,
+            "lashes": 0.5,
+            "lip_tint": 0.1,
+            "beard": 0.0,
+        },
+        "masculine": {
+            "masculinity": 0.9,
+            "jaw_width": 0.3,
+            "brow_thickness": 0.4,
+            "lashes": 0.2,
+            "lip_tint": 0.0,
+            "beard": 0.25,
+        },
+    },
 }
-FACTORS: dict[str, tuple[str, ...]] = {factor: tuple(levels) for factor, (_, levels) in _VALUES.items()}
+"""Factor -> level -> parameters. Gender expression is what people read it from: bones, brows, lashes, lips, stubble.
+That is a convention, and the sitters follow it so that a model which knows it can be seen to."""
+
+FACTORS: dict[str, tuple[str, ...]] = {factor: tuple(levels) for factor, levels in _VALUES.items()}
 """Factor -> its levels, in order."""
 
 
@@ -59,8 +92,9 @@ def balanced_sitters(people: int = PEOPLE, seed: int = SEED) -> tuple[Sitter, ..
         base[INDEX["eyes_open"]], base[INDEX["wink"]] = 1.0, 0.0
         for skin_tone, age, gender_expression in product(*FACTORS.values()):
             p = base.copy()
-            for (parameter, levels), level in zip(_VALUES.values(), (skin_tone, age, gender_expression), strict=True):
-                p[INDEX[parameter]] = levels[level]
+            for levels, level in zip(_VALUES.values(), (skin_tone, age, gender_expression), strict=True):
+                for parameter, value in levels[level].items():
+                    p[INDEX[parameter]] = value
             sitters.append(Sitter(person, skin_tone, age, gender_expression, p))
     return tuple(sitters)
 

@@ -2,8 +2,8 @@
 
 In the manner of the probe of "Learning Transferable Visual Models From Natural Language Supervision" (Radford et al.,
 ICML 2021, section 7.1), with one difference: the portraits are drawn, so the same person can be drawn again with
-another skin, another age and another bone structure, and nothing else changed (`engines.audit.sitters`). What differs
-among groups is the model's, not the pictures'.
+another skin, another age and another gender expression, and nothing else changed (`engines.audit.sitters`). What
+differs among groups is the model's, not the pictures'.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ZeroShot:
         chosen: Word -> portraits that got it, most first.
         portraits: How many there were.
         examples: Category -> portraits that the model was surest of.
-        shown: Portraits of one person, for people to see what was changed.
+        shown: Portrait of one person -> what was changed, for people to see.
     """
 
     model: ModelUsed
@@ -82,7 +82,7 @@ class ZeroShot:
     chosen: dict[str, int]
     portraits: int
     examples: dict[str, tuple[int, ...]]
-    shown: tuple[int, ...]
+    shown: dict[int, str]
 
     def table(self) -> list[Iterable[object]]:
         """For CSV."""
@@ -169,7 +169,7 @@ def zero_shot(
         {words[names[i]]: int(counts[i]) for i in order},
         len(sitters),
         best,
-        tuple(shown(tuple(sitters))),
+        {i: f"{sitters[i].skin_tone}, {sitters[i].gender_expression}" for i in shown(tuple(sitters))},
     )
 
 

@@ -195,7 +195,8 @@ def test_sitters_are_balanced_and_differ_in_nothing_else():
     for factor, levels in FACTORS.items():
         counts = {level: sum(sitter.level(factor) == level for sitter in sitters) for level in levels}
         assert len(set(counts.values())) == 1
-    changed = {INDEX[name] for name in ("skin_tone", "age", "masculinity")}
+    expression = ("masculinity", "jaw_width", "brow_thickness", "lashes", "lip_tint", "beard")
+    changed = {INDEX[name] for name in ("skin_tone", "age", *expression)}
     first = [sitter for sitter in sitters if sitter.person == 0]
     for sitter in first:
         assert set(np.flatnonzero(sitter.parameters != first[0].parameters)) <= changed
