@@ -25,7 +25,7 @@ from installation.runtime.progress import Progress
 
 SHEET_SEED = 4
 SHEET_SIDE = 144
-JPEG_QUALITY = 78
+JPEG_QUALITY = 74
 TIMED = 200
 
 
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     learn = commands.add_parser("train", help="train the small network on pictures drawn here")
     learn.add_argument("--work", type=Path, default=Path("out/style"), metavar="DIR", help="checkpoints (out/style)")
     learn.add_argument("--out", type=Path, default=DEFAULT_STYLE, metavar="DIR", help="the style folder to write")
-    learn.add_argument("--steps", type=int, default=9000, metavar="N", help="batches (9000)")
+    learn.add_argument("--steps", type=int, default=3000, metavar="N", help="batches (3000)")
     learn.add_argument("--pause-file", type=Path, metavar="F", help="wait as long as this file exists")
     learn.set_defaults(run=train)
     draw = commands.add_parser("sheet", help="draw faces in styles")

@@ -24,12 +24,12 @@ SAVE_EVERY_S = 120.0
 JPEG_QUALITY = 90
 
 SHIPPED = {
-    "oil": ("strokes", 3),
     "eddies": ("swirls", 3),
-    "points": ("points", 5),
     "glass": ("mosaic", 1),
+    "oil": ("strokes", 4),
+    "pen": ("ink", 1),
+    "points": ("points", 5),
     "woodcut": ("woodcut", 1),
-    "knife": ("knife", 3),
 }
 """Name of a style that ships -> manner and seed of its picture."""
 

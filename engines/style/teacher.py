@@ -7,6 +7,8 @@ network learns to do the same from the style picture's statistics alone, and so 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -21,6 +23,24 @@ AROUND_PX = 18.0
 
 KEPT = 0.45
 """How much of the content is seen through opaque marks: all covered, eyes and mouths would be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What is painted, and with what.
+
+    Attributes:
+        base: (h, w, 3) the content in the style's colours.
+        tone: (h, w) 0 where it is dark, 1 where it is light.
+        dark, light: (3,) the style's darkest and lightest colours.
+        spread: How far apart those are.
+    """
+
+    base: Picture
+    tone: Picture
+    dark: Picture
+    light: Picture
+    spread: float
 
 
 class Teacher:
@@ -47,75 +67,92 @@ class Teacher:
         grey = base.mean(axis=2).astype(np.float32)
         grey = grey + 0.6 * (grey - _around(grey))  # a dark face keeps its features
         tone = np.clip((grey - low) / max(high - low, 0.1), 0.0, 1.0)
-        painted: Picture = getattr(self, f"_{manner}")(base, tone, dark, light, 0.5 * max(high - low, 0.2))
+        painted = RULES[manner](self, Sitting(base, tone, dark, light, 0.5 * max(high - low, 0.2)))
         return np.clip(painted, -1.0, 1.0).astype(np.float32)
 
-    def _strokes(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _strokes(self, s: Sitting) -> Picture:
         marks = self._cut(self._marks.oil)
-        painted = _filled(base, marks) + 0.16 * spread * tones(self._marks.oil)[marks][..., None]
-        return _lit(painted + 0.13 * spread * self._cut(self._marks.bristle[0])[..., None], 0.5)
+        painted = _filled(s.base, marks) + 0.16 * s.spread * tones(self._marks.oil)[marks][..., None]
+        return _lit(painted + 0.13 * s.spread * self._cut(self._marks.bristle[0])[..., None], 0.5)
 
-    def _swirls(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _swirls(self, s: Sitting) -> Picture:
         marks = self._cut(self._marks.eddies)
-        return _lit(_filled(base, marks) + 0.34 * spread * tones(self._marks.eddies)[marks][..., None], 0.5)
+        return _lit(_filled(s.base, marks) + 0.34 * s.spread * tones(self._marks.eddies)[marks][..., None], 0.5)
 
-    def _knife(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _knife(self, s: Sitting) -> Picture:
         marks = self._cut(self._marks.knife)
-        return _lit(_filled(base, marks) + 0.2 * spread * tones(self._marks.knife)[marks][..., None], 0.6)
+        return _lit(_filled(s.base, marks) + 0.2 * s.spread * tones(self._marks.knife)[marks][..., None], 0.6)
 
-    def _points(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _points(self, s: Sitting) -> Picture:
         marks = self._cut(self._marks.dot)
-        dots = _filled(base, marks, 0.25) + 0.36 * spread * tones(self._marks.dot)[marks][..., None]
-        ground = 0.55 * light + 0.45 * cv2.GaussianBlur(base, (0, 0), 4)
+        dots = _filled(s.base, marks, 0.25) + 0.36 * s.spread * tones(self._marks.dot)[marks][..., None]
+        ground = 0.55 * s.light + 0.45 * cv2.GaussianBlur(s.base, (0, 0), 4)
         return np.where(marks[..., None] > 0, dots, ground)
 
-    def _mosaic(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _mosaic(self, s: Sitting) -> Picture:
         marks, joint = self._cut(self._marks.cell), self._cut(self._marks.joint)[..., None]
-        cells = _filled(base, marks) + 0.16 * spread * tones(self._marks.cell)[marks][..., None]
-        return cells * joint + (0.7 * dark - 0.3) * (1.0 - joint)
+        cells = _filled(s.base, marks) + 0.16 * s.spread * tones(self._marks.cell)[marks][..., None]
+        return cells * joint + (0.7 * s.dark - 0.3) * (1.0 - joint)
 
-    def _ink(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
-        cover = np.zeros_like(tone)
+    def _ink(self, s: Sitting) -> Picture:
+        cover = np.zeros_like(s.tone)
         for field, limit in zip(self._marks.hatch, (0.72, 0.5, 0.28), strict=True):
-            width = np.clip((limit - tone) * 3.5, 0.0, 1.0)
+            width = np.clip((limit - s.tone) * 3.5, 0.0, 1.0)
             cover = np.maximum(cover, _step(self._cut(field) - 1.15 + 1.05 * width, 3.0) * np.minimum(width * 8, 1.0))
-        drawn = np.clip((_edges(base) - 0.10) * 7.0, 0.0, 1.0)
+        drawn = np.clip((_edges(s.base) - 0.10) * 7.0, 0.0, 1.0)
         cover = np.maximum(cover, drawn)[..., None]
-        return light * (1.0 - cover) + dark * cover
+        return s.light * (1.0 - cover) + s.dark * cover
 
-    def _charcoal(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _charcoal(self, s: Sitting) -> Picture:
         grain = 0.26 * self._cut(self._marks.bristle[1]) + 0.1 * self._cut(self._marks.tooth)
-        cover = np.clip((1.0 - tone) * 1.7 - 0.42 + grain, 0.0, 1.0)[..., None]
-        return light * (1.0 - cover) + dark * cover
+        cover = np.clip((1.0 - s.tone) * 1.7 - 0.42 + grain, 0.0, 1.0)[..., None]
+        return s.light * (1.0 - cover) + s.dark * cover
 
-    def _woodcut(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
-        cover = _step(self._cut(self._marks.contour[0]) - (tone * 2.8 - 1.3), 3.0)[..., None]
-        return light * (1.0 - cover) + dark * cover
+    def _woodcut(self, s: Sitting) -> Picture:
+        cover = _step(self._cut(self._marks.contour[0]) - (s.tone * 2.8 - 1.3), 3.0)[..., None]
+        return s.light * (1.0 - cover) + s.dark * cover
 
-    def _marble(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
+    def _marble(self, s: Sitting) -> Picture:
         bands = _step(self._cut(self._marks.contour[1]), 3.0) * 2.0 - 1.0
-        return base + 0.5 * spread * bands[..., None] + 0.06 * spread * self._cut(self._marks.tooth)[..., None]
+        return s.base + 0.5 * s.spread * bands[..., None] + 0.06 * s.spread * self._cut(self._marks.tooth)[..., None]
 
-    def _screen(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
-        dots = _step(self._cut(self._marks.lattice) - (tone * 3.6 - 1.5), 2.2)[..., None]
-        flat = _levels(base, tone, 3)
-        return flat * (1.0 - dots) + dark * dots
+    def _screen(self, s: Sitting) -> Picture:
+        dots = _step(self._cut(self._marks.lattice) - (s.tone * 3.6 - 1.5), 2.2)[..., None]
+        flat = _levels(s.base, s.tone, 3)
+        return flat * (1.0 - dots) + s.dark * dots
 
-    def _washes(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
-        soft = cv2.GaussianBlur(tone, (0, 0), 1.5) + 0.05 * self._cut(self._marks.contour[1])
-        flat = _levels(cv2.GaussianBlur(base, (0, 0), 2.0), soft, 4)
+    def _washes(self, s: Sitting) -> Picture:
+        soft = cv2.GaussianBlur(s.tone, (0, 0), 1.5) + 0.05 * self._cut(self._marks.contour[1])
+        flat = _levels(cv2.GaussianBlur(s.base, (0, 0), 2.0), soft, 4)
         rim = np.clip(_edges(flat) * 1.4, 0.0, 0.35)[..., None]
-        grain = 0.10 * spread * self._cut(self._marks.tooth)[..., None]
-        return flat + 0.25 * spread - rim * 2.0 * spread + grain
+        grain = 0.10 * s.spread * self._cut(self._marks.tooth)[..., None]
+        return flat + 0.25 * s.spread - rim * 2.0 * s.spread + grain
 
-    def _cutouts(self, base: Picture, tone: Picture, dark: Picture, light: Picture, spread: float) -> Picture:
-        soft = cv2.GaussianBlur(tone, (0, 0), 2.0)
-        flat = _levels(cv2.GaussianBlur(base, (0, 0), 3.0), soft, 4, contrast=1.35)
+    def _cutouts(self, s: Sitting) -> Picture:
+        soft = cv2.GaussianBlur(s.tone, (0, 0), 2.0)
+        flat = _levels(cv2.GaussianBlur(s.base, (0, 0), 3.0), soft, 4, contrast=1.35)
         line = np.clip((_edges(flat) - 0.12) * 5.0, 0.0, 1.0)[..., None]
-        return flat * (1.0 - line) + (0.8 * dark - 0.2) * line
+        return flat * (1.0 - line) + (0.8 * s.dark - 0.2) * line
 
     def _cut(self, plane: NDArray[Any]) -> NDArray[Any]:
         return plane[self._window]
+
+
+RULES: dict[str, Callable[[Teacher, Sitting], Picture]] = {
+    "strokes": Teacher._strokes,
+    "swirls": Teacher._swirls,
+    "points": Teacher._points,
+    "ink": Teacher._ink,
+    "washes": Teacher._washes,
+    "mosaic": Teacher._mosaic,
+    "woodcut": Teacher._woodcut,
+    "marble": Teacher._marble,
+    "charcoal": Teacher._charcoal,
+    "knife": Teacher._knife,
+    "screen": Teacher._screen,
+    "cutouts": Teacher._cutouts,
+}
+"""Manner of `engines.style.pictures` -> how the teacher paints in it."""
 
 
 def _filled(base: Picture, labels: Labels, kept: float = KEPT) -> Picture:

@@ -47,11 +47,11 @@ class Recipe:
         seed: Of weights and batches.
     """
 
-    steps: int = 12_000
+    steps: int = 3_000
     batch: int = 6
     side: int = 96
     rate: float = 2e-3
-    average: float = 0.998
+    average: float = 0.995
     seed: int = 3
 
 
