@@ -109,6 +109,7 @@ class Show:
         self._grid = False
         self._quit = False
         self._notice = ""
+        self._told: set[str] = set()
         self._last_sequence = 0
         self._last_face_sequence = 0
         self._newest: Picture | None = None
@@ -140,6 +141,7 @@ class Show:
                 return
             self._check_thread()
             self._handle_keys(now)
+            self._tell_troubles()
             swapped = self._tick(now, now - last)
             last = now
             if curtain is not None:
@@ -322,6 +324,17 @@ class Show:
         if self._thread.failure:
             raise MirrorError(f"the neural thread failed:\n{self._thread.failure}")
 
+    def _tell_troubles(self) -> None:
+        """Tell the operator once of each thing that does not work; the show goes on without it."""
+        for trouble in self._troubles:
+            if trouble not in self._told:
+                self._told.add(trouble)
+                self._tell(trouble)
+
+    @property
+    def _troubles(self) -> tuple[str, ...]:
+        return (*self._film.failures, *self._renderer.notices, *self._further.notices)
+
     def _handle_keys(self, now: float) -> None:
         snapshot = self._instrument.snapshot
         keys = [event for event in self._window.poll() if not self._renderer.handle(event)]
@@ -364,6 +377,5 @@ class Show:
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()
-        troubles = (*self._film.failures, *self._renderer.notices, *self._further.notices)
-        notice = "\n".join(line for line in (self._notice, *troubles) if line)
+        notice = "\n".join(line for line in (self._notice, *self._troubles) if line)
         return OverlayData(stages, values, KEYS_HELP, notice, self._meters(now), self._grid)

@@ -233,7 +233,8 @@ class Renderer:
 
     def _draw_overlay(self, scene: Scene, view: View, area: Rect, tiles: tuple[Tile, ...]) -> None:
         pinning = self.corner_pin.editing
-        trouble = self.corner_pin.help if pinning else "\n".join(self._trouble)
+        # Whoever edits files while the show runs looks at the wall; otherwise trouble is the operator's, not visitors'.
+        trouble = self.corner_pin.help if pinning else "\n".join(self._trouble if self.config.hot_reload else ())
         if scene.overlay is None and not trouble:
             return
         self._flat.begin(text_size(self.size))
