@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from engines.runtime import load_pack
+from installation.core.controls import control_table
+from installation.core.instrument import Instrument
+from installation.core.morph import Morph
 from installation.core.settling import FADE_S
+from installation.devices.eye_record import eye_fields
+from installation.inference import Inference
 from installation.likeness import LivingLikeness
+from installation.report import StageTimes
+from installation.runtime.slots import SharedSlot
+from installation.shader_portraits import ShaderPortraits
+from installation.wish import Wish
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +100,32 @@ def test_a_broken_encoding_spoils_nothing(likeness, pack):
     likeness.settle(broken, 1, visitor.seen, 2.0)
     after = visitor.stay(likeness, 1, 2.3, 1.0)[-1]
     np.testing.assert_allclose(after, before, atol=0.1 * np.abs(before).max())
+
+
+def test_the_show_settles_its_visitor_and_forgets_with_the_visit(pack, likeness):
+    eye = SharedSlot(eye_fields(pack.manifest.encoder.input_size, 64))
+    morph = Morph(pack.w_avg, pack.bands, {}, {})
+    shader = ShaderPortraits(pack, 64)
+    made = Inference(
+        pack, morph, morph, eye, psi=0.7, attract_s=1000.0, smoothing_s=0.0, stages=StageTimes(), likeness=likeness,
+        shader=shader,
+    )  # fmt: skip
+    instrument = Instrument(control_table((), ()))
+    made.warm_up()
+    visitor = Visitor(pack, 8)
+    for frame in range(1, 6):
+        record = eye.begin()
+        record["face_id"][...] = 1
+        record["crop"][:] = ((visitor.seen["crop"][0] + 1.0) * 127.5).transpose(1, 2, 0)
+        record["crop_landmarks"][:] = visitor.seen["landmarks"][0]
+        record["frame_size"][:] = (64, 48)
+        eye.commit()
+        shown = made.reflect(Wish(1.0, forget=False), instrument.tick(0.0), float(frame))
+    assert shown.picture.images.shape == (1, 3, 64, 64)
+    assert not likeness._settling.empty
+    made.forget()
+    assert likeness._settling.empty
+    for values in (likeness._features, likeness._settled, shader._latent, shader._parameters, shader._bytes):
+        assert not values.any()
+    made.close()
+    eye.close(unlink=True)
