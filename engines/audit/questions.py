@@ -104,10 +104,11 @@ class Questions:
 
     @property
     def themes(self) -> dict[str, tuple[int, ...]]:
-        """Theme -> places of its prompts, in the file's order."""
+        """Theme -> places of its prompts, in the file's order; prompts without a theme are in none."""
         found: dict[str, list[int]] = {}
         for place, prompt in enumerate(self.prompts):
-            found.setdefault(prompt.theme, []).append(place)
+            if prompt.theme != NO_THEME:
+                found.setdefault(prompt.theme, []).append(place)
         return {theme: tuple(places) for theme, places in found.items()}
 
     def only(self, names: Iterable[str]) -> Questions:

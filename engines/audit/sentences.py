@@ -75,7 +75,10 @@ def moved(audit: Audit, row: int, axis: int) -> str:
     name, grid = s.axes[axis], s.kinds
     q, effect = grid.q[row, axis], float(grid.effects[row, axis])
     said = interval(grid, row, axis) + ("" if q < 0.0005 else f" ({chance(q)})")
-    if grid.verdict(row, axis) != FINDING:
+    verdict = grid.verdict(row, axis)
+    if verdict == LEAN:
+        return f"{name.end(effect)} {said}, but within chance"
+    if verdict != FINDING:
         return f"{name.low} – {name.high}: no effect, {said}"
     usual = audit.ordinary_range(axis)
     if usual is not None and usual[0] <= effect <= usual[1]:
