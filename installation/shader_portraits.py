@@ -11,11 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.faces.parameters import NAMES
+from engines.faces.parameters import INDEX, NAMES
 from engines.faces.renderer import PortraitRenderer
 from engines.runtime import Pack
 from installation.core.latents import Latent
 from installation.errors import DisplayError, EngineError, ShaderError
+
+DOUBTED_GLASSES = (0.15, 0.35)
+"""Nobody is drawn with glasses below 0.4. What a readout says below the first of these is doubt, and the shader would
+draw it as a broken wire; above the second they are there."""
 
 
 class ShaderPortraits:
@@ -65,6 +69,7 @@ class ShaderPortraits:
         for latent, image in zip(latents, images, strict=True):
             np.copyto(self._latent[0], latent)
             self._pack.engine("readout", 1).run({"w_plus": self._latent}, {"parameters": self._parameters})
+            drop_doubted_glasses(self._parameters[0])
             self._renderer.render(self._parameters[0], out=self._bytes)
             np.multiply(self._bytes.transpose(2, 0, 1), np.float32(1.0 / 127.5), out=image, casting="unsafe")
             image -= 1.0
@@ -79,3 +84,10 @@ class ShaderPortraits:
         if self._renderer is not None:
             self._renderer.release()
             self._renderer = None
+
+
+def drop_doubted_glasses(parameters: NDArray[np.float32]) -> None:
+    """Fade out glasses that are too faint to be any, in place."""
+    low, high = DOUBTED_GLASSES
+    part = min(max((float(parameters[INDEX["glasses"]]) - low) / (high - low), 0.0), 1.0)
+    parameters[INDEX["glasses"]] *= part * part * (3.0 - 2.0 * part)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from engines.faces.parameters import INDEX, NAMES
 from engines.faces.renderer import PortraitRenderer
 from engines.runtime import load_pack
 from installation.errors import EngineError
-from installation.shader_portraits import ShaderPortraits
+from installation.shader_portraits import ShaderPortraits, drop_doubted_glasses
 
 SIDE = 64
 
@@ -35,9 +36,21 @@ def test_it_draws_what_the_readout_tells(pack, shader):
     shader.draw(latents, images)
     renderer = PortraitRenderer(SIDE)
     for latent, image in zip(latents, images, strict=True):
-        true = renderer.render(pack.read_out(latent[None])[0]).astype(np.float32) / 127.5 - 1.0
+        parameters = pack.read_out(latent[None])[0]
+        drop_doubted_glasses(parameters)
+        true = renderer.render(parameters).astype(np.float32) / 127.5 - 1.0
         np.testing.assert_allclose(image, true.transpose(2, 0, 1), atol=2.5 / 127.5)
     renderer.release()
+
+
+@pytest.mark.parametrize(("read", "drawn"), [(0.0, 0.0), (0.12, 0.0), (0.25, 0.125), (0.4, 0.4), (1.0, 1.0)])
+def test_doubt_is_no_glasses(read, drawn):
+    """Faint glasses, as the readout of somebody without any tells them, leave no broken wire across the face."""
+    parameters = np.full(len(NAMES), 0.5, np.float32)
+    parameters[INDEX["glasses"]] = read
+    drop_doubted_glasses(parameters)
+    assert parameters[INDEX["glasses"]] == pytest.approx(drawn, abs=1e-6)
+    assert (np.delete(parameters, INDEX["glasses"]) == 0.5).all()
 
 
 def test_both_ways_show_the_same_person(pack, shader):
