@@ -92,7 +92,9 @@ class Renderer:
 
     @property
     def _trouble(self) -> tuple[str, ...]:
-        return (*self.shaders.errors.values(), *self._composition.failures.values())
+        # A broken include breaks many programs in the same place: once is enough.
+        places = {error.partition("\n")[2] or error: error for error in self.shaders.errors.values()}
+        return (*places.values(), *self._composition.failures.values())
 
     @property
     def mask_rings(self) -> NDArray[np.float64]:
