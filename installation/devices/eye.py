@@ -28,6 +28,7 @@ from installation.devices.reader import FrameReader, ReaderStatus
 from installation.devices.source import SourceState
 from installation.devices.sources import open_source
 from installation.errors import ConfigError, DeviceError, MirrorError
+from installation.runtime.memory import return_large_blocks
 from installation.runtime.slots import BUFFERS, SharedLayout, SharedSlot
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def run_eye(
     if threading.current_thread() is threading.main_thread():
         # Ctrl-C reaches every process of the terminal; only the supervisor acts on it, and stops us in order.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return_large_blocks()
     # Read when cv2 is imported; its default is to sit silent for 10 s.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(max(round(camera.read_timeout_s), 1)))
     slot = SharedSlot(layout=layout)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterable
 
 import psutil
 
 SAMPLE_EVERY_S = 1.0
+_M_MMAP_THRESHOLD = -3  # <malloc.h>
+_LARGE_BYTES = 256 * 1024
 _MB = 1024.0 * 1024.0
 
 
@@ -52,3 +56,14 @@ def resident_mb(pid: int) -> float:
         return float(psutil.Process(pid).memory_info().rss) / _MB
     except psutil.Error:
         return 0.0
+
+
+def return_large_blocks() -> None:
+    """Give every large block back to the system as soon as it is free (mallopt(3)).
+
+    glibc stops to do so after the first, and keeps as many pictures as ever lived at once: a picture of 0.9 MB more at
+    every hitch, for ever. Fresh pages for each picture cost less than can be measured.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -1,6 +1,8 @@
 """Resident memory over a run, with this process counted so many times."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +35,29 @@ def test_start_peak_and_end(settle_s, samples, figures):
 
 def test_a_process_that_has_gone_counts_nothing():
     assert resident_mb(2**22 + 1) == 0.0
+
+
+PICTURES = """
+import os, threading
+import numpy as np
+from installation.runtime.memory import resident_mb, return_large_blocks
+return_large_blocks()
+def read():
+    np.ones(921600, np.uint8)
+    before = resident_mb(os.getpid())
+    kept = [np.ones(921600, np.uint8) for _ in range(40)]
+    most, last = resident_mb(os.getpid()), kept.pop()
+    kept.clear()
+    print(round(most - before), round(resident_mb(os.getpid()) - before))
+reader = threading.Thread(target=read)
+reader.start()
+reader.join()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
+def test_pictures_that_piled_up_once_are_given_back():
+    done = subprocess.run([sys.executable, "-c", PICTURES], capture_output=True, text=True, check=True)
+    most, after = map(int, done.stdout.split())
+    assert most >= 30
+    assert after <= 5, "glibc alone keeps them all"
