@@ -7,6 +7,7 @@ from `sentences`, what it shows from `charts` and the faces in the audit's folde
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.util import find_spec
@@ -33,9 +34,7 @@ def report_html(folder: Path, audit: Audit) -> str:
     """Write the report of an audit whose faces lie in `folder`."""
     album = Album(folder / FOLDER)
     s = audit.summary
-    parts = [
-        _head(audit),
-        _opening(audit, album),
+    sections = [
         _themes(s),
         _observations(audit),
         _featured(audit, album),
@@ -48,9 +47,15 @@ def report_html(folder: Path, audit: Audit) -> str:
         comparison_section(audit),
         _all_prompts(s),
         method_section(audit),
-        "</main></body></html>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    body = "\n".join(section for section in sections if section)
+    return f"{_head(audit)}{_opening(audit, album, _links(body))}{body}</main></body></html>\n"
+
+
+def _links(body: str) -> str:
+    """Links to the sections that there are."""
+    names = re.findall(r'<h2 id="([a-z-]+)"', body)
+    return "".join(f'<a href="#{name}">{name.replace("-", " ")}</a>' for name in names)
 
 
 def _head(audit: Audit) -> str:
@@ -80,26 +85,22 @@ def _title(s: Summary) -> str:
     return " and ".join(dict.fromkeys(model.name for model in s.models)) or s.route
 
 
-def _opening(audit: Audit, album: Album) -> str:
+def _opening(audit: Audit, album: Album, links: str) -> str:
     s = audit.summary
-    themes = list(s.themes.rows[:5])
     axis = s.measured_primary[0] if s.measured_primary else None
     figures = []
-    for theme in themes:
-        place = next(i for i, prompt in enumerate(s.prompts) if prompt.theme == theme)
+    for place, theme in _first_five(s):
         prompt = s.prompts[place]
         said = ""
-        if axis is not None:
-            row = s.themes.rows.index(theme)
-            towards = s.axes[axis].end(s.themes.effects[row, axis])
-            said = towards if s.themes.verdict(row, axis) == FINDING else f"no{sentences.NBSP}finding"
-            said = f'<span class="n">theme: {escape(said)} {sentences.interval(s.themes, row, axis)}</span>'
+        if axis is not None and theme is not None:
+            towards = f"no{sentences.NBSP}finding"
+            if s.themes.verdict(theme, axis) == FINDING:
+                towards = s.axes[axis].end(s.themes.effects[theme, axis])
+            said = f'<span class="n">theme: {escape(towards)} {sentences.interval(s.themes, theme, axis)}</span>'
         image = album.image(audit.face(place, AS_IS), f"Face drawn from what the model holds of “{prompt.text}”")
         figures.append(f"<figure>{image}<figcaption>{escape(prompt.text)}{said}</figcaption></figure>")
     named = ", ".join(f"{m.name} ({m.sha256[:12]})" if m.sha256 else m.name for m in s.models)
     count = len(audit.measured.texts)
-    sections = ("themes", "observations", "words", "added", "pairs", "sheet", "all", "method")
-    links = "".join(f'<a href="#{name}">{name}</a>' for name in sections)
     return (
         f"<h1>What {escape(_title(s))} believes</h1>"
         f'<p class="lede">{len(s.prompts)} prompts in {count} wordings, placed on {len(s.axes)} axes of a face. '
@@ -115,6 +116,14 @@ def _opening(audit: Audit, album: Album) -> str:
         "between hair, beard, bones and age; it moves along the axes that the model pulled, and along no other. "
         "Skin is left as it was: that axis is shown as a number only.</p>"
     )
+
+
+def _first_five(s: Summary) -> list[tuple[int, int | None]]:
+    """The first prompt of each of five themes with the theme's row; without themes, the first five prompts."""
+    if not s.themes.rows:
+        return [(place, None) for place in range(min(5, len(s.prompts)))]
+    first = {prompt.theme: place for place, prompt in reversed(list(enumerate(s.prompts)))}
+    return [(first[theme], row) for row, theme in enumerate(s.themes.rows[:5])]
 
 
 def _observations(audit: Audit) -> str:

@@ -59,28 +59,14 @@ def run(options: argparse.Namespace) -> int:
     with open_workers(cluster=options.cluster, count=options.workers) as workers:
         measured, moves, questions = _measure(options, questions, attributes, workers)
     seconds = time.monotonic() - started
-    primary = families(measured, questions.primary)
-    summary = Summary(
-        route=measured.route,
-        models=measured.models,
-        prompts=measured.prompts,
-        axes=measured.axes,
-        primary=questions.primary,
-        blind=questions.blind,
-        own=of_prompts(measured, primary),
-        themes=of_themes(measured, questions, primary),
-        kinds=of_kinds(measured, primary),
-        pairs=of_pairs(measured, questions, primary),
-        questions=questions.sha256,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    summary = summarise(measured, questions)
     faces, pack_name = _faces(options, measured, attributes)
     audit = Audit(
         summary=summary,
         measured=measured,
         pairs=questions.pairs,
         moves=moves,
-        control=control(measured, questions, primary),
+        control=control(measured, questions, families(measured, questions.primary)),
         versions=_versions(),
         faces=faces,
         pack=pack_name,
@@ -94,6 +80,25 @@ def run(options: argparse.Namespace) -> int:
     write_text(options.out / REPORT_NAME, report_html(options.out, audit))
     _tell(options, audit, tables)
     return 0
+
+
+def summarise(measured: Measured, questions: Questions) -> Summary:
+    """Find what there is to be found."""
+    primary = families(measured, questions.primary)
+    return Summary(
+        route=measured.route,
+        models=measured.models,
+        prompts=measured.prompts,
+        axes=measured.axes,
+        primary=questions.primary,
+        blind=questions.blind,
+        own=of_prompts(measured, primary),
+        themes=of_themes(measured, questions, primary),
+        kinds=of_kinds(measured, primary),
+        pairs=of_pairs(measured, questions, primary),
+        questions=questions.sha256,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _measure(
