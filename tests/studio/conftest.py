@@ -36,3 +36,24 @@ def studio():
     served = Served("--port", "0")
     yield served
     served.close()
+
+
+@pytest.fixture(scope="module")
+def desk():
+    """A page on a laptop's screen."""
+    from chromium import Browser, find_browser
+
+    browser = Browser(find_browser(), size=(1440, 900), mobile=False)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def phone():
+    """A page on a phone's screen, with a finger."""
+    from chromium import Browser, find_browser
+
+    browser = Browser(find_browser())
+    browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    yield browser
+    browser.close()

@@ -1,92 +1,19 @@
-"""The studio's page in a real Chromium: a photograph is dropped, sliders move it, nothing stays, all can use it."""
+"""The studio's page in a real Chromium: a photograph is dropped, sliders move it, films are saved, nothing stays."""
 
-import base64
 import json
-import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("websockets", reason="the extra 'docent' is not installed")
-from chromium import Browser, find_browser
-from studio_contrast import CONTRAST
+from chromium import Browser
+from studio_browser import CHROMIUM, apart, bring, drop, enter, seen, settle, troubles
 from studio_served import Served
 
-CHROMIUM = find_browser()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed here")
 
-LARGE_TEXT, TEXT, PARTS = 3.0, 4.5, 3.0  # WCAG 2.2 AA, 1.4.3 and 1.4.11
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-
-
-@pytest.fixture(scope="module")
-def desk():
-    browser = Browser(CHROMIUM, size=(1440, 900), mobile=False)
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
-def phone():
-    browser = Browser(CHROMIUM)
-    browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
-    yield browser
-    browser.close()
-
-
-def enter(browser, studio):
-    browser.call("Runtime.enable")
-    browser.call("Log.enable")
-    browser.events.clear()
-    browser.open(studio.url)
-    browser.wait_for("document.querySelector('#choose') && !document.querySelector('#choose').disabled")
-    browser.run("import('/studio.js').then((module) => { window.studio = module; })")
-
-
-def bring(browser, photograph):
-    browser.choose_file("#file", photograph)
-    browser.wait_for("studio.page.sitter && studio.latencies.length > 0")
-    settle(browser)
-
-
-def settle(browser):
-    """Wait until the picture on the page is that of the controls."""
-    browser.wait_for("!studio.page.flying && !studio.page.wanted && !studio.page.painting")
-
-
-def seen(browser, canvas="after"):
-    """A small copy of what a canvas shows, as numbers."""
-    text = browser.run(
-        f"(() => {{ const c = new OffscreenCanvas(24, 24), g = c.getContext('2d');"
-        f"g.drawImage(document.getElementById({canvas!r}), 0, 0, 24, 24);"
-        "return btoa(String.fromCharCode(...g.getImageData(0, 0, 24, 24).data)); })()"
-    )
-    return base64.b64decode(text)
-
-
-def apart(a, b):
-    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) / len(a)
-
-
-def drop(browser, photograph):
-    """Drop a file on the page, as a person does from a folder."""
-    data = {"items": [], "files": [str(photograph)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        browser.call("Input.dispatchDragEvent", type=kind, x=400, y=400, data=data)
-
-
-def snapshot(browser, name):
-    if folder := os.environ.get("MIRROR_TEST_PICTURES"):
-        browser.picture(Path(folder, name))
-
-
-def troubles(browser):
-    """What the browser's console complained about."""
-    logged = [e["entry"]["text"] for method, e in browser.events if method == "Log.entryAdded"]
-    thrown = [json.dumps(e) for method, e in browser.events if method == "Runtime.exceptionThrown"]
-    return logged + thrown
 
 
 def test_a_dropped_photograph_is_redrawn_and_every_kind_of_control_moves_it(studio, desk, people):
@@ -118,29 +45,6 @@ def test_a_dropped_photograph_is_redrawn_and_every_kind_of_control_moves_it(stud
     desk.key("z", modifiers=2)
     assert desk.run("studio.controls.get('/mirror/direction/age')") == 1.0
     assert troubles(desk) == []
-
-
-def test_sliders_are_played_with_the_keyboard_and_many_steps_are_one_undo(studio, desk, people):
-    enter(desk, studio)
-    bring(desk, people / "one.jpg")
-    rest = seen(desk)
-    desk.run("document.querySelector('#tab-targets').focus()")
-    desk.key("ArrowRight")
-    assert desk.run("document.activeElement.id") == "tab-features"
-    assert desk.run("!document.querySelector('#features').hidden && document.querySelector('#targets').hidden")
-    desk.run("document.querySelector('#features input').focus()")
-    desk.key("End")
-    settle(desk)
-    assert apart(seen(desk), rest) > 0.5
-    words = desk.run("document.activeElement.getAttribute('aria-valuetext')")
-    assert words == "old 100 %"
-    desk.run(
-        "(() => { const s = document.activeElement;"
-        "for (const v of [0.5, 0.2, -0.4]) { s.value = v; s.dispatchEvent(new Event('input')); }"
-        "s.dispatchEvent(new Event('change')); })()"
-    )
-    desk.key("z", modifiers=2)
-    assert desk.run("document.activeElement.getAttribute('aria-valuetext')") == "old 100 %"
 
 
 def test_a_finger_that_rests_and_one_that_lets_go_get_the_whole_picture(studio, desk, people):
@@ -290,78 +194,6 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_can_be_sent_there(studio, 
     blocked = "new Promise((done) => { document.addEventListener('securitypolicyviolation', () => done('blocked'));"
     blocked += "fetch('http://127.0.0.1:1/').catch(() => setTimeout(() => done('open'), 1000)); })"
     assert desk.run(blocked) == "blocked"
-
-
-def test_every_control_has_a_name_a_role_and_a_value_for_screen_readers(studio, desk, people):
-    enter(desk, studio)
-    bring(desk, people / "two.png")
-    desk.run("document.querySelectorAll('[role=tabpanel], dialog').forEach((one) => { one.hidden = false; })")
-    desk.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    nodes = desk.call("Accessibility.getFullAXTree")["nodes"]
-    roles = {"button", "slider", "radio", "checkbox", "tab", "textbox", "image", "tabpanel", "progressbar", "dialog"}
-    named = [node for node in nodes if not node.get("ignored") and node["role"]["value"] in roles]
-    nameless = [node["role"]["value"] for node in named if not node.get("name", {}).get("value", "").strip()]
-    assert nameless == []
-    count = {role: sum(node["role"]["value"] == role for node in named) for role in roles}
-    assert count["slider"] > 90
-    assert count["tab"] == 4
-    sliders = [node for node in named if node["role"]["value"] == "slider"]
-    assert len({node["name"]["value"] for node in sliders}) == len(sliders), "two sliders share a name"
-    statuses = [node for node in nodes if node.get("role", {}).get("value") in ("status", "alert")]
-    assert len(statuses) >= 2, "what happens is told aloud"
-    heads = desk.run("[...document.querySelectorAll('h1, h2')].map((one) => one.tagName)")
-    assert heads.count("H1") == 1
-    ids = desk.run("[...document.querySelectorAll('[id]')].map((one) => one.id)")
-    assert len(ids) == len(set(ids))
-    pointed = desk.run(
-        "[...document.querySelectorAll('[aria-controls], [aria-labelledby], [aria-describedby], label[for]')].flatMap("
-        "(one) => ['aria-controls', 'aria-labelledby', 'aria-describedby', 'for'].map((a) => one.getAttribute(a)))"
-        ".filter((id) => id && !document.getElementById(id))"
-    )
-    assert pointed == []
-
-
-@pytest.mark.parametrize("tab", ["targets", "features", "layers", "looks"])
-def test_contrast_is_that_of_wcag_aa(studio, desk, people, tab):
-    enter(desk, studio)
-    bring(desk, people / "two.png")
-    desk.run(f"document.querySelector('#tab-{tab}').click()")
-    desk.run("studio.controls.set('/mirror/direction/age', 1); studio.controls.set('/mirror/morph/power', 1)")
-    desk.run("document.querySelector('#trouble').textContent = 'Something is wrong.'")
-    texts = desk.run(CONTRAST)
-    assert len(texts) > 15
-    weak = [one for one in texts if one["ratio"] < (LARGE_TEXT if one["large"] else TEXT)]
-    assert weak == []
-    edges = [one for one in desk.run(CONTRAST.replace("'text'", "'edges'")) if one["ratio"] < PARTS]
-    assert edges == [], "the edge of a control must be seen"
-
-
-def test_it_fits_a_phone_and_its_fingers(studio, phone, people):
-    enter(phone, studio)
-    assert phone.run("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
-    bring(phone, people / "one.jpg")
-    assert phone.run("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
-    small = phone.run(
-        "[...document.querySelectorAll('button, input[type=range], .choices label')].filter((e) => e.offsetParent)"
-        ".filter((e) => e.getBoundingClientRect().height < 43.9).map((e) => e.id || e.textContent)"
-    )
-    assert small == [], "too small for fingers"
-    phone.run("document.querySelector('#tab-features').click(); scrollTo(0, document.body.scrollHeight / 2)")
-    box = phone.run("(() => { const b = document.querySelector('#frame').getBoundingClientRect(); return b.top; })()")
-    assert 0 <= box < 20, "the portrait stays in sight while sliders are moved"
-    snapshot(phone, "studio-phone.png")
-
-
-def test_who_wants_no_motion_sees_none(studio, desk, people):
-    desk.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
-    try:
-        enter(desk, studio)
-        desk.run("document.querySelector('#busy').hidden = false")
-        moving = "document.getAnimations().filter((one) => one.playState === 'running').length"
-        assert desk.run(moving) == 0
-    finally:
-        desk.call("Emulation.setEmulatedMedia", features=[])
-    assert desk.run(moving) == 1
 
 
 def test_the_pin_is_asked_where_other_machines_can_come(people, tmp_path):
