@@ -133,7 +133,7 @@ def check_display(config: Config) -> str:
     from installation.display.further_windows import FurtherWindows
     from installation.display.renderer import Renderer
     from installation.display.screens import has_screen
-    from installation.display.window import open_window
+    from installation.display.windows import open_window
 
     window = open_window(config.display, headless=not has_screen())
     try:

@@ -34,7 +34,7 @@ from installation.devices.watcher import FaceWatcher
 from installation.display.config import DisplayConfig
 from installation.display.renderer import Renderer
 from installation.display.scene import Scene
-from installation.display.window import open_window
+from installation.display.windows import open_window
 from installation.errors import DeviceError
 from installation.inference import Inference
 from installation.report import StageTimes

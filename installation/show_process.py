@@ -28,7 +28,8 @@ from installation.display.looks import look_controls, look_names
 from installation.display.outlets import open_relays
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS
-from installation.display.window import Window, open_window
+from installation.display.window import Window
+from installation.display.windows import open_window
 from installation.errors import EngineError, MirrorError
 from installation.film import Film
 from installation.inference import Inference
@@ -72,7 +73,7 @@ def _play(task: ShowTask, stop: StopFlag, beat: Heartbeat, figures: ShowFigures)
     """Build from the bottom up, run, and take down in reverse order, whatever happens."""
     config, options = task.config, task.options
     with ExitStack() as stack:
-        pack = load_pack(task.pack, config.engine.backend, options=config.engine.options())
+        pack = load_pack(task.pack, config.engine.backend, options=config.engine.options(), play_meanwhile=True)
         targets = _series_targets(config, pack)
         instrument = Instrument(_table(config, pack), hold_s=config.osc.hold_s, now=time.monotonic())
         _demand(instrument, "/mirror/view", options.view or config.display.view)

@@ -18,7 +18,7 @@ from installation.display.config import DisplayConfig
 from installation.display.reflection import Reflection
 from installation.display.scene import Picture
 from installation.display.shaders import ShaderLibrary
-from installation.display.window import open_window
+from installation.display.windows import open_window
 
 RATES_HZ = (2, 10, 25)
 USUAL_HZ = 60.0

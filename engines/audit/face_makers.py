@@ -23,7 +23,7 @@ from engines.targets.work import FOLDER, load_work, save_work
 from installation.core.latents import Latent
 from installation.errors import ConfigError, EngineError
 from installation.runtime.progress import Progress
-from installation.runtime.workers import Workers
+from installation.runtime.tasks import Workers
 
 Made = tuple[Faces, Questions, tuple[ModelUsed, ...], tuple[str, ...]]
 """Faces, the prompts that have some (their places renumbered), the models, and what was left out."""

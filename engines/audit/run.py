@@ -39,7 +39,8 @@ from engines.runtime import load_pack
 from engines.targets.captions import CAPTIONS, NEUTRAL, Attribute, read_attributes, read_neutral
 from engines.targets.hub import need
 from installation.runtime.progress import Progress
-from installation.runtime.workers import Workers, open_workers
+from installation.runtime.tasks import Workers
+from installation.runtime.workers import open_workers
 
 REPORT_NAME = "report.html"
 _VERSIONS = ("machine-reflections", "numpy", "torch", "sentence-transformers", "transformers", "diffusers", "openvino")

@@ -18,7 +18,7 @@ from engines.audit.by_words import in_batches
 from engines.targets.text_model import TextModel
 from installation.core.latents import Latent
 from installation.errors import EngineError
-from installation.runtime.workers import Done, Task, Workers
+from installation.runtime.tasks import Done, Task, Workers
 
 if TYPE_CHECKING:
     from engines.targets.clip import Draw

@@ -22,7 +22,7 @@ from installation.display.looks import PLAIN, look_names
 from installation.display.pasteback import FACE_OVAL
 from installation.display.renderer import Renderer
 from installation.display.scene import VIEWS, Picture, Scene, View
-from installation.display.window import open_window
+from installation.display.windows import open_window
 
 BURN_IN = 5
 WORDS = ("strength", "leadership", "power", "femininity", "beauty")

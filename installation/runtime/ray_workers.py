@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from installation.errors import DeviceError, MissingExtra
-from installation.runtime.workers import ATTEMPTS, Done, Task, lost, perform
+from installation.runtime.tasks import ATTEMPTS, Done, Task, lost, perform
 
 LOCAL = "local"
 AHEAD = 2

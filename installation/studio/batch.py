@@ -20,7 +20,7 @@ from engines.runtime import load_pack
 from engines.runtime.paths import find_pack
 from installation.errors import DisplayError, MirrorError, PhotographError
 from installation.runtime.progress import Progress
-from installation.runtime.workers import Done, Task, Workers
+from installation.runtime.tasks import Done, Task, Workers
 from installation.studio.order import Order
 from installation.studio.photograph import MAX_BYTES
 from installation.studio.portrait import RECORD

@@ -20,7 +20,7 @@ from installation.display.look_file import STYLE, Look, before
 from installation.display.looks import load_looks
 from installation.display.renderer import Renderer
 from installation.display.scene import Picture, Scene
-from installation.display.window import open_window
+from installation.display.windows import open_window
 from installation.studio.film import FPS
 
 _STILL_S = 1.0  # the show's clock in every still: the same grain in each

@@ -11,7 +11,8 @@ from installation.config import Config, load_config
 from installation.core.controls import MORPH_MODES
 from installation.core.tracking import POLICIES
 from installation.errors import PhotographError
-from installation.runtime.workers import Workers, cores, open_workers
+from installation.runtime.tasks import Workers
+from installation.runtime.workers import cores, open_workers
 from installation.studio.batch import make_batch
 from installation.studio.order import PRODUCTS, Order
 from installation.studio.photograph import find_photographs

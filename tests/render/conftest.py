@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from installation.display.config import CaptionConfig, DisplayConfig
+from installation.display.headless_window import HeadlessWindow
 from installation.display.pasteback import FACE_OVAL
 from installation.display.renderer import Renderer
 from installation.display.scene import Picture, Scene
-from installation.display.window import HeadlessWindow
 
 GOLDEN = Path(__file__).with_name("golden")
 FAILURES = Path(__file__).parents[1] / "failures"

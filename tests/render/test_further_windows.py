@@ -174,7 +174,7 @@ from installation.display.glfw_window import GlfwWindow
 from installation.display.monitors import monitor_names
 from installation.display.renderer import Renderer
 from installation.display.scene import Picture, Scene
-from installation.display.window import open_window
+from installation.display.windows import open_window
 from dataclasses import replace
 
 logging.disable()

@@ -118,7 +118,7 @@ import numpy as np
 from installation.display.config import DisplayConfig
 from installation.display.renderer import Renderer
 from installation.display.scene import Picture, Scene
-from installation.display.window import open_window
+from installation.display.windows import open_window
 
 def picture():
     images = np.full((1, 3, 16, 16), -1.0, np.float32)

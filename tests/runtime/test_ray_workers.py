@@ -6,7 +6,8 @@ import pytest
 
 from installation.errors import DeviceError
 from installation.runtime.ray_workers import RayWorkers
-from installation.runtime.workers import Task, open_workers
+from installation.runtime.tasks import Task
+from installation.runtime.workers import open_workers
 
 ray = pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
 

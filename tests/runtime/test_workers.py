@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from installation.errors import MissingExtra
-from installation.runtime.workers import ATTEMPTS, Here, LocalPool, Task, open_workers
+from installation.runtime.tasks import ATTEMPTS, Task
+from installation.runtime.workers import Here, LocalPool, open_workers
 
 HERE = Path(__file__).parent
 
@@ -65,7 +66,8 @@ def test_a_lost_worker_is_survived_and_its_neighbours_are_not_blamed(tmp_path):
 
 CALLER = """
 import sys
-from installation.runtime.workers import LocalPool, Task
+from installation.runtime.tasks import Task
+from installation.runtime.workers import LocalPool
 with LocalPool(2) as workers:
     for _ in workers.run([Task("a", "worker_tasks:sit", (sys.argv[1] + "a",)),
                           Task("b", "worker_tasks:sit", (sys.argv[1] + "b",))]):

@@ -14,7 +14,8 @@ from PIL import Image
 
 from installation.cli import main
 from installation.errors import PhotographError
-from installation.runtime.workers import Done, Task, open_workers
+from installation.runtime.tasks import Done, Task
+from installation.runtime.workers import open_workers
 from installation.studio.batch import folder_names, make_batch
 from installation.studio.order import Order
 
