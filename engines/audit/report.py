@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,13 +20,13 @@ from engines.audit.album import Album
 from engines.audit.document import Audit, Summary
 from engines.audit.faces import FOLDER
 from engines.audit.findings import FINDING, Grid
+from engines.audit.report_grids import effect_charts, effect_track, heat_table
 from engines.audit.report_method import comparison_section, method_section
 from engines.audit.report_people import labels_section, zero_shot_section
 from engines.audit.variants import AS_IS, GENDER, KINDS, MAN, WOMAN
 
 CSS = Path(__file__).with_name("report.css")
 _LETTERS = {WOMAN: "w", MAN: "m", GENDER: "g"}
-_TABLE_AXES = 12
 _FONT = ("font_source_serif_pro", "files/SourceSerifPro-Regular.ttf")
 
 
@@ -154,60 +154,6 @@ def _legend(s: Summary) -> str:
         else "The grey band is the scatter of random faces. A filled point is a finding, an empty one leans steadily "
         "but within chance, a grey one is no effect; lines are 95 % intervals."
     )
-
-
-def effect_charts(s: Summary, grid: Grid, names: Sequence[str]) -> str:
-    """A chart for each primary axis, all to one scale: a row per row of the grid."""
-    axes = s.measured_primary
-    scale = charts.Scale(charts.reach_of(grid.low[:, axes], grid.high[:, axes]))
-    return "".join(_effect_chart(s, grid, axis, names, scale) for axis in axes)
-
-
-def _effect_chart(s: Summary, grid: Grid, axis: int, names: Sequence[str], scale: charts.Scale) -> str:
-    name = s.axes[axis]
-    lines = [
-        f'<span class="name"><b>{escape(_words_of(name.name))}</b></span><span class="ends">'
-        f'<span class="low">← {escape(name.low)}</span><span class="high">{escape(name.high)} →</span></span>'
-        '<span class="value"></span>'
-    ]
-    lines += [
-        f'<span class="name">{escape(label)}</span>{effect_track(scale, grid, row, axis)}'
-        f'<span class="value">{sentences.interval(grid, row, axis)}</span>'
-        for row, label in enumerate(names)
-    ]
-    return f'<div class="rows">{"".join(lines)}</div>'
-
-
-def effect_track(scale: charts.Scale, grid: Grid, row: int, axis: int) -> str:
-    """One cell of a grid as a track."""
-    effect, low, high = (float(part[row, axis]) for part in (grid.effects, grid.low, grid.high))
-    return charts.effect_track(scale, effect, low, high, grid.verdict(row, axis))
-
-
-def heat_table(s: Summary, grid: Grid, names: Sequence[str]) -> str:
-    """A table of the axes with the strongest effects among those that are not primary; findings stand bold."""
-    rest = [i for i in range(len(s.axes)) if i not in s.apart]
-    found = (grid.q <= 0.05).sum(axis=0)
-    ranked = sorted(rest, key=lambda i: (-int(found[i]), -float(np.abs(grid.effects[:, i]).max(initial=0.0))))
-    axes = ranked[:_TABLE_AXES]
-    if not axes:
-        return ""
-    most = max(1.0, float(np.abs(grid.effects[:, axes]).max(initial=0.0)))
-    head = "".join(f'<th scope="col">{escape(s.axes[i].low)}<br>– {escape(s.axes[i].high)}</th>' for i in axes)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>' + "".join(_cell(grid, row, i, most) for i in axes) + "</tr>"
-        for row, name in enumerate(names)
-    )
-    return f'<div class="wide"><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cell(grid: Grid, row: int, axis: int, most: float) -> str:
-    effect = float(grid.effects[row, axis])
-    said = sentences.number(effect)
-    if grid.verdict(row, axis) != FINDING:
-        return f'<td class="tint none">{said}</td>'
-    tone = "high" if effect >= 0 else "low"
-    return f'<td class="tint {tone}" style="--much:{15 + 55 * abs(effect) / most:.0f}"><b>{said}</b></td>'
 
 
 def _featured(audit: Audit, album: Album) -> str:
@@ -377,7 +323,3 @@ def _others(s: Summary, row: int) -> str:
     axes = sentences.strongest(s.own, row, 3, leave_out=s.apart)
     found = [k for k in axes if s.own.verdict(row, k) == FINDING]
     return "; ".join(f"{s.axes[k].end(s.own.effects[row, k])} {sentences.interval(s.own, row, k)}" for k in found)
-
-
-def _words_of(name: str) -> str:
-    return name.replace("_", " ")
