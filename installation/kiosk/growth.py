@@ -10,6 +10,7 @@ import numpy as np
 WARM_UP_S = 120.0
 _MAX_SAMPLES = 4000
 _MIN_SAMPLES = 10
+_COMES_AND_GOES = 1  # the eye has 16 to 18 threads: libraries keep pools
 _TELLING_S = 240.0
 """A slope over less than this is noise, and not printed."""
 
@@ -44,7 +45,7 @@ class GrowthWatch:
                 continue
             for column, what in ((2, "files"), (3, "threads")):
                 early, late = (np.median([s[column] for s in part]) for part in (settled[:quarter], settled[-quarter:]))
-                if late > early:
+                if late - early > _COMES_AND_GOES:
                     found.append(f"{name}: {early:g} > {late:g} {what}")
         return found
 
