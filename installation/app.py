@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,8 @@ class Run:
         self.config = self.config.model_copy(update={"visit": visit})
         return replace(options, seconds=HEADLESS_SECONDS, record=HEADLESS_FILM, sheet=HEADLESS_SHEET)
 
-    def run(self) -> int:
-        """Start, supervise, stop, report."""
+    def run(self, until: Callable[[], bool] = lambda: False) -> int:
+        """Start, supervise, stop, report; ends before its time when `until` says so."""
         context = multiprocessing.get_context("spawn")
         stop = StopFlag(context)
         eye_beat, show_beat = Heartbeat(context), Heartbeat(context)
@@ -157,6 +158,8 @@ class Run:
                 memory.sample(now, (os.getpid(), *supervisor.pids))
             while receiver.poll():
                 self.report.update(receiver.recv())
+            if until():
+                stop.set()
             error = _source_failure(slot)
             if error is not None:
                 source_error.append(error)

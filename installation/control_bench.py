@@ -7,6 +7,8 @@ sends `RATE` messages a second to eight addresses besides. The times are the sho
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import multiprocessing
 import socket
 import time
@@ -22,7 +24,10 @@ _PROBED = "/mirror/amount"
 _PROBE_EVERY_S = 0.037  # no multiple of a frame
 _BURST_S = 0.001
 _ANSWER_S = 60.0  # the show builds its engines first
-_TAIL_S = 2.0
+_TAIL_S = 3.0
+_ASK_EVERY_S = 0.5
+_VISITOR_S = 15.0
+_REFLECTED = "/mirror/visit/reflect"
 _LAST = 0.5
 _FLOODED = tuple(
     f"/mirror/{name}"
@@ -83,7 +88,7 @@ def _show(options: argparse.Namespace, rate: int) -> dict[str, Any]:
             source=options.source,
             pack=options.pack,
             headless=True,
-            seconds=options.seconds + _TAIL_S,
+            seconds=options.seconds + _VISITOR_S,
         )
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
@@ -100,8 +105,7 @@ def _show(options: argparse.Namespace, rate: int) -> dict[str, Any]:
     receiver, sender = _SPAWN.Pipe(duplex=False)
     player = _SPAWN.Process(target=_play, args=(port, options.seconds, rate, sender), daemon=True)
     player.start()
-    run.run()
-    sender.close()
+    run.run(until=receiver.poll)
     played: Played = receiver.recv() if receiver.poll(_TAIL_S) else Played(0, {})
     player.join(_TAIL_S)
     run.report["played"] = {
@@ -119,6 +123,7 @@ def _play(port: int, seconds: float, rate: int, pipe: Any) -> None:
         sock.connect(("127.0.0.1", port))
         if not _state(sock, _ANSWER_S):
             return
+        _await_visitor(sock)
         messages = [[build_message(address, [step / 100]) for step in range(100)] for address in _FLOODED]
         sent, probes, began = 0, 0, time.monotonic()
         while (passed := time.monotonic() - began) < seconds:
@@ -129,27 +134,49 @@ def _play(port: int, seconds: float, rate: int, pipe: Any) -> None:
                 sock.send(messages[sent % len(messages)][sent // len(messages) % 100])
                 sent += 1
             time.sleep(_BURST_S)
+        # Answers come in order: after this one the socket's buffer, which may have lost some, has room again.
+        _state(sock, _TAIL_S)
         for address in _FLOODED if rate else ():
             sock.send(build_message(address, [_LAST]))
         state = _state(sock, _TAIL_S)
     pipe.send(Played(sent, {address: state[address] for address in _FLOODED if rate and address in state}))
 
 
+def _await_visitor(sock: socket.socket) -> None:
+    """Wait until a visitor is reflected, so that the show is in full swing; play to an empty room after a while."""
+    sock.settimeout(_ASK_EVERY_S)
+    give_up = time.monotonic() + _VISITOR_S
+    sock.send(build_message("/mirror/subscribe"))
+    while time.monotonic() < give_up:
+        with contextlib.suppress(TimeoutError):
+            if any(parse_message(message.data)[0] == _REFLECTED for message in split_packet(sock.recv(65536))):
+                break
+    sock.send(build_message("/mirror/unsubscribe"))
+
+
 def _state(sock: socket.socket, patience_s: float) -> dict[str, float]:
-    """Ask for all values until the show answers, and collect the answer: address -> number; empty if none comes."""
-    state: dict[str, float] = {}
+    """Ask for all values until the show answers: address -> number; empty if no answer comes.
+
+    A ping follows each question; answers come in order, so its pong ends the state that was asked for just before.
+    """
     give_up = time.monotonic() + patience_s
-    sock.settimeout(0.25)
-    while not state and time.monotonic() < give_up:
+    sock.settimeout(_ASK_EVERY_S)
+    for token in itertools.count(time.monotonic_ns() % 2**30):
+        state: dict[str, float] = {}
+        if time.monotonic() > give_up:
+            return state
         try:
             sock.send(build_message("/mirror/state"))
+            sock.send(build_message("/mirror/ping", [token]))
             while True:
                 for message in split_packet(sock.recv(65536)):
                     address, args = parse_message(message.data)
+                    if address == "/mirror/pong" and args == (token,):
+                        return state
                     if args and isinstance(args[0], (int, float)):
                         state[address] = float(args[0])
         except TimeoutError:
             continue
         except ConnectionRefusedError:  # not yet listening
             time.sleep(0.1)
-    return state
+    raise AssertionError("itertools.count never ends")

@@ -6,7 +6,7 @@ from installation.control_bench import bench_control, describe
 
 
 def test_a_show_is_played_and_flooded(capfd):
-    result = bench_control(argparse.Namespace(config=None, source="synthetic", pack=None, seconds=1.5))
+    result = bench_control(argparse.Namespace(config=None, source="synthetic", pack=None, seconds=2.0))
     for show in result.values():
         assert 0.0 < show["control_ms"]["p50"] <= show["control_to_swap_ms"]["p50"]
     assert result["quiet"]["played"]["sent"] == 0
