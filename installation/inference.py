@@ -132,13 +132,22 @@ class Inference:
         if self._painter is not None:
             self._painter.warm_up()
 
-    def reflect(self, wish: Wish, snapshot: Snapshot, now: float) -> Reflection:
-        """Reflect the newest record as wished and played; the buffers are reused after `_PICTURES` more."""
+    @property
+    def changes(self) -> int:
+        """How many of the operators' changes are in what was drawn last."""
+        return self._changes
+
+    def reflect(self, wish: Wish, tick: Callable[[float], Snapshot], now: float) -> Reflection:
+        """Reflect the newest record as wished and played; the buffers are reused after `_PICTURES` more.
+
+        The instrument is ticked twice, for looking and for morphing: what is played while the encoder runs counts, too.
+        """
         assert self._attract is not None, "warm_up comes first"
         if wish.forget:
             self.forget()
-        camera = self._look(wish, snapshot, now) if self._encodes and wish.look else None
+        camera = self._look(wish, tick(now), now) if self._encodes and wish.look else None
         began = self._clock()
+        snapshot = tick(began)
         attract = self._attract.at(now)
         presence = wish.presence if self._face_id else 0.0
         latents = self._blend(wish, snapshot, attract, presence, now)

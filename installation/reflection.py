@@ -49,7 +49,6 @@ class ReflectionThread(threading.Thread):
         self._pack = pack
         self._inference = inference
         self._instrument = instrument
-        self._changes = 0
         self.rate_hz = rate_hz
         self._clock = clock
         self._ending = threading.Event()
@@ -84,10 +83,10 @@ class ReflectionThread(threading.Thread):
         while not self._ending.is_set():
             now = self._clock()
             period_s = 1.0 / self.rate_hz
-            # A player need not wait for the whole period, and with nothing new at all half a period of patience
-            # saves a whole frame of delay; on average the rate is kept.
-            played = self._instrument.changes != self._changes
-            patience_s = -period_s / 2 if played else 0.0 if self._inference.has_news else period_s / 2
+            # A player need not wait at all, and with nothing new half a period of patience saves a whole frame of
+            # delay; on average the rate is kept.
+            played = self._instrument.changes != self._inference.changes
+            patience_s = -period_s if played else 0.0 if self._inference.has_news else period_s / 2
             if now < due + patience_s:
                 time.sleep(_POLL_S)
                 continue
@@ -98,7 +97,5 @@ class ReflectionThread(threading.Thread):
             if wish.idle:
                 self._inference.forget(resting=True)
                 continue
-            snapshot = self._instrument.tick(now)
-            self._changes = snapshot.changes
-            self.reflections.publish(self._inference.reflect(wish, snapshot, now))
+            self.reflections.publish(self._inference.reflect(wish, self._instrument.tick, now))
             self.inferences += 1

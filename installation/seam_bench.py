@@ -177,7 +177,7 @@ class _Chain:
         record["measures"][...] = astuple(sighting.measures)
         self._slot.commit()
         wish = Wish(1.0, camera=True, forget=False)
-        return self._inference.reflect(wish, self._instrument.tick(frame.captured_at), frame.captured_at)
+        return self._inference.reflect(wish, self._instrument.tick, frame.captured_at)
 
     def close(self) -> None:
         """Release MediaPipe and the slot."""

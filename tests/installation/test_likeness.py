@@ -120,7 +120,7 @@ def test_the_show_settles_its_visitor_and_forgets_with_the_visit(pack, likeness)
         record["crop_landmarks"][:] = visitor.seen["landmarks"][0]
         record["frame_size"][:] = (64, 48)
         eye.commit()
-        shown = made.reflect(Wish(1.0, forget=False), instrument.tick(0.0), float(frame))
+        shown = made.reflect(Wish(1.0, forget=False), instrument.tick, float(frame))
     assert shown.picture.images.shape == (1, 3, 64, 64)
     assert not likeness._settling.empty
     made.forget()

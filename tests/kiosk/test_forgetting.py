@@ -79,7 +79,7 @@ def meet(made, eye, instrument):
     """A visit with every view; returns what was known of the visitor."""
     for frame in range(1, 6):
         look(eye, frame)
-        made.reflect(Wish(1.0, series=frame % 2 == 0, camera=True, forget=False), instrument.tick(0.0), float(frame))
+        made.reflect(Wish(1.0, series=frame % 2 == 0, camera=True, forget=False), instrument.tick, float(frame))
     return [array.copy() for array in held(made) if array.any()]
 
 
@@ -95,7 +95,7 @@ def test_after_a_visit_only_the_attract_walk_is_in_the_buffers(networks):
     made, eye, instrument = networks
     known = meet(made, eye, instrument)
     for k in range(20):
-        made.reflect(Wish(0.0, forget=True, look=False), instrument.tick(0.0), 10.0 + k)
+        made.reflect(Wish(0.0, forget=True, look=False), instrument.tick, 10.0 + k)
     left = [array for array in held(made) if array.any()]
     for array in left:
         same = [old for old in known if old.shape == array.shape and np.array_equal(old, array)]

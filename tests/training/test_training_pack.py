@@ -10,6 +10,7 @@ from engines.faces.parameters import HIGH, INDEX, LOW, NAMES
 from engines.packing import sha256_of
 from engines.runtime.pack import load_pack
 from engines.training import pack as writing
+from engines.training import refinement
 from engines.training.directions import AXES, fit_direction
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
 from engines.training.generator import PortraitModel
@@ -21,8 +22,18 @@ from installation.errors import EngineError
 TINY = Architecture(channels=(12, 10, 8, 8), w_dim=8, hidden=16)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_steps():
+    """All steps unrolled take a minute to export; the golden vectors of the shipped pack have been through them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ARRIVAL_STEPS", "FOLLOW_STEPS"):
+            patch.setattr(refinement, name, 1)
+        patch.setattr(refinement, "CONJUGATE_STEPS", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def written(few_steps, tmp_path_factory):
     torch.manual_seed(0)
     model = PortraitModel(TINY).requires_grad_(False)
     fine_only = [column for column in model.fine_columns if column not in model.coarse_columns]
