@@ -84,3 +84,10 @@ def test_the_supervisor_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_performers_page_names_every_view():
+    from installation.devices.performer_page import PAGE_VIEWS
+    from installation.display.scene import VIEWS
+
+    assert PAGE_VIEWS == VIEWS

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from installation.core.audio_features import SOURCES as AUDIO_SOURCES
-from installation.core.controls import Control, ControlTable, Kind, control_table
+from installation.core.controls import DEFAULT_VIEWS, Control, ControlTable, Kind, control_table
 from installation.core.glide import EASING_NAMES
 from installation.devices.source_names import FACE_SOURCES, HAND_SOURCES, VISIT_SOURCES
 
 PAGE = Path(__file__).parents[2] / "docs" / "PERFORMER.md"
 BEGIN, END = "<!-- {}: written by python -m installation.devices.performer_page -->", "<!-- end of {} -->"
+
+PAGE_VIEWS = (*DEFAULT_VIEWS, "strip", "ghosts")
+"""The views of the show; the display has their drawings, and an edge does not import another."""
 
 
 def control_rows(table: ControlTable) -> Iterator[tuple[str, str, str, str, str]]:
@@ -30,7 +33,7 @@ def write_tables(text: str) -> str:
     Raises:
         ValueError: If a marker is missing.
     """
-    table = control_table(("TARGET",), ("DIRECTION",), looks=("LOOK",), num_ws=18, styles=("STYLE",))
+    table = control_table(("TARGET",), ("DIRECTION",), looks=("LOOK",), views=PAGE_VIEWS, num_ws=18, styles=("STYLE",))
     controls = _markdown(("address", "type", "range", "default", "what it does"), control_rows(table))
     rows = [(f"`audio.{name}`",) for name in AUDIO_SOURCES]
     rows += [(f"`{name}`",) for name in (*FACE_SOURCES, *HAND_SOURCES, *VISIT_SOURCES, "lfo.NAME", "feed.NAME")]

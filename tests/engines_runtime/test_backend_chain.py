@@ -312,11 +312,7 @@ def test_another_back_end_plays_until_the_engines_are_built(slow, told, meanwhil
 
 def test_a_build_that_fails_leaves_the_other_playing(slow, meanwhile):
     slow.refuses_to_compile = True
-    engine = meanwhile.engine("mapping", 1)
-    ahead = meanwhile._ahead
-    slow.go.set()
-    ahead.join()
-    run_mapping(engine)
+    play_until_built(slow, meanwhile)
     assert meanwhile.current.name == "cpu"
     assert meanwhile.notes == [
         "gpu could not build its engines: out of memory: 2048 MB were asked for; cpu goes on",
@@ -325,11 +321,7 @@ def test_a_build_that_fails_leaves_the_other_playing(slow, meanwhile):
 
 def test_engines_that_cannot_be_kept_are_not_built_for_ever(slow, meanwhile):
     slow.keeps = False
-    engine = meanwhile.engine("mapping", 1)
-    ahead = meanwhile._ahead
-    slow.go.set()
-    ahead.join()
-    run_mapping(engine)
+    play_until_built(slow, meanwhile)
     assert meanwhile.current.name == "cpu"
     assert "could not keep the engine of its mapping (batch 1)" in meanwhile.notes[-1]
 
@@ -348,6 +340,15 @@ def test_who_does_not_play_meanwhile_waits(slow, told):
     chain.engine("mapping", 1)
     assert chain.current is slow
     chain.close()
+
+
+def play_until_built(slow, meanwhile):
+    """Ask for an engine, let the build come to its end, and run once more."""
+    engine = meanwhile.engine("mapping", 1)
+    ahead = meanwhile._ahead
+    slow.go.set()
+    ahead.join()
+    run_mapping(engine)
 
 
 def run_mapping(engine):
