@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
 
 from engines.faces.parameters import INDEX, PARAMETERS
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
@@ -222,16 +223,19 @@ def damped_step(away: Tensor, residual: Tensor, slope: Tensor, prior: float) -> 
         (n, k) what is to be added.
     """
 
-    def normal(v: Tensor) -> Tensor:
-        return ((slope @ v.unsqueeze(2)).mT @ slope).squeeze(1) + prior * v
+    curvature = slope.mT @ slope + prior * torch.eye(slope.shape[2])
+    left = -((residual.unsqueeze(1) @ slope).mT + prior * away.unsqueeze(2))
 
-    left = -((residual.unsqueeze(1) @ slope).squeeze(1) + prior * away)
-    step, way = torch.zeros_like(left), left
-    power = left.square().sum(1, keepdim=True)
-    for _ in range(CONJUGATE_STEPS):
-        bent = normal(way)
+    def turn(carried: tuple[Tensor, ...], curvature: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        step, left, way, power = carried
+        bent = curvature @ way
         length = power / ((way * bent).sum(1, keepdim=True) + 1e-9)
         step, left = step + length * way, left - length * bent
         rest = left.square().sum(1, keepdim=True)
-        way, power = left + rest / (power + 1e-9) * way, rest
-    return step
+        return (step, left, left + rest / (power + 1e-9) * way, rest), rest.clone()
+
+    # A loop in the graph as well: unrolled, it is three times the nodes, and three times as long to load. The matrix
+    # comes as what is scanned, the same for each turn; OpenVINO stops after one turn if that is a constant.
+    start = (torch.zeros_like(left), left, left.clone(), left.square().sum(1, keepdim=True))
+    (step, *_), _ = scan(turn, start, curvature.expand(CONJUGATE_STEPS, -1, -1, -1))
+    return step.squeeze(2)
