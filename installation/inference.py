@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime import Pack
+from engines.runtime.resident import ResidentPictures
 from installation.core.attract import AttractWalk
+from installation.core.device_images import DeviceImages
 from installation.core.latents import Latent
 from installation.core.morph import LADDER, Morph, blend_feedback
 from installation.core.snapshot import Snapshot
@@ -49,6 +51,9 @@ class Inference:
         painter: Paints what the generator drew, where the neural style is enabled; closed with this.
         on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
+
+    Attributes:
+        resident: Whether the pictures were made on a GPU and could stay there.
     """
 
     def __init__(
@@ -93,6 +98,8 @@ class Inference:
         self._shown: NDArray[np.float32] = np.zeros((3, size, size), np.float32)
         self._inputs: dict[int, Latent] = {}
         self._images: dict[int, list[NDArray[np.float32]]] = {}
+        self._on_gpu = ResidentPictures(_PICTURES)
+        self.resident = False
         self._camera: list[dict[str, NDArray[Any]]] = []
         self._turn = 0
         self._face_id = 0
@@ -121,14 +128,14 @@ class Inference:
         self._attract = AttractWalk(self._draw, self._attract_s)
         if self._encodes:
             for _ in range(2):
-                self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
+                self._encode(feedback=0.0)
             self._encoded[:] = 0.0
         if self._likeness is not None:
             self._likeness.warm_up(self._encoder_in)
         if self._shader is not None:
             self._shader.warm_up()
         for _ in range(2):
-            self._generate(self._attract.at(0.0)[None])
+            self._generate(self._attract.at(0.0)[None], stay=False)
         if self._painter is not None:
             self._painter.warm_up()
 
@@ -157,18 +164,20 @@ class Inference:
         if snapshot.changes != self._changes:
             self._changes, played_at = snapshot.changes, snapshot.changed_at
             self._on_control(morphed - played_at)
-        images = self._generate(latents)
+        feeds_back = snapshot.number("/mirror/feedback") > 0.0
+        images = self._generate(latents, stay=wish.resident and not feeds_back and self._painter is None)
         ended = self._clock()
         self._stages.add("generate", ended - morphed)
-        if snapshot.number("/mirror/feedback") > 0.0:
-            _shrink(images[0], self._shown)
-        if self._painter is not None:
-            images = self._painter.paint(images, snapshot)
-            painted = self._clock()
-            self._stages.add("paint", painted - ended)
-            ended = painted
+        if isinstance(images, np.ndarray):
+            if feeds_back:
+                _shrink(images[0], self._shown)
+            if self._painter is not None:
+                images = self._painter.paint(images, snapshot)
+                painted = self._clock()
+                self._stages.add("paint", painted - ended)
+                ended = painted
         shown_face = self._face_id if presence > 0.0 else 0
-        single = wish.single and len(images) > 1
+        single = wish.single and images.shape[0] > 1
         picture = Picture(images, self._captured_at, self._frame_id, shown_face, ended, single)
         return Reflection(picture, camera, wish, played_at)
 
@@ -185,6 +194,7 @@ class Inference:
                     self._inputs[n][:] = 0.0
                     for image in images if n > 1 or resting else ():
                         image[:] = 0.0
+                self._on_gpu.wipe(resting=resting)
                 if self._painter is not None:
                     self._painter.wipe(resting=resting)
         if not self._face_id:
@@ -192,9 +202,12 @@ class Inference:
         self._wipe_in = 2 * _PICTURES
         for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._all, self._shown):
             latent[:] = 0.0
+        self._crop[:] = 0
         for tensor in self._encoder_in.values():
             tensor[:] = 0.0
-        self._crop[:] = 0
+        self._encode(feedback=0.0)  # of nothing: back-ends keep copies of what they were given
+        for latent in (self._encoded, *self._encoder_in.values()):
+            latent[:] = 0.0
         for copy in self._camera:
             for values in copy.values():
                 values[:] = 0
@@ -207,6 +220,7 @@ class Inference:
 
     def close(self) -> None:
         """Release what is not the pack's."""
+        self._on_gpu.close()
         if self._painter is not None:
             self._painter.close()
         if self._shader is not None:
@@ -258,19 +272,27 @@ class Inference:
         if not self._eye.still_valid(sequence):
             return None  # the eye lapped us; the next record is already there
         self._captured_at, self._frame_id = captured_at, frame_id
-        crop = self._encoder_in["crop"][0]
-        np.multiply(self._crop.transpose(2, 0, 1), np.float32(1.0 / 127.5), out=crop, casting="unsafe")
-        crop -= 1.0
         feedback = snapshot.number("/mirror/feedback")
-        if feedback > 0.0:
-            blend_feedback(crop, self._shown, feedback, out=crop)
         if snapshot.number("/mirror/freeze") < 0.5 or face_id != self._face_id:
-            self._pack.engine("encoder", 1).run(self._encoder_in, {"w_plus": self._encoded})
+            self._encode(feedback)
             if self._likeness is not None and feedback <= 0.0:  # what is fed back is no visitor's
                 self._likeness.settle(self._encoded, face_id, self._encoder_in, now)
             self._settle(face_id, now)
         self._stages.add("encode", self._clock() - began)
         return camera
+
+    def _encode(self, feedback: float) -> None:
+        """Encode the crop: as bytes, where the back-end makes numbers of them and nobody else needs those."""
+        engine, outputs = self._pack.engine("encoder", 1), {"w_plus": self._encoded}
+        alone = feedback <= 0.0 and self._likeness is None and len(self._encoder_in) == 1
+        if alone and engine.run_bytes(self._crop, outputs):
+            return
+        crop = self._encoder_in["crop"][0]
+        np.multiply(self._crop.transpose(2, 0, 1), np.float32(1.0 / 127.5), out=crop, casting="unsafe")
+        crop -= 1.0
+        if feedback > 0.0:
+            blend_feedback(crop, self._shown, feedback, out=crop)
+        engine.run(self._encoder_in, outputs)
 
     def _settle(self, face_id: int, now: float) -> None:
         """Move the visitor's W+ toward the newest encoding; a broken one is left out.
@@ -293,8 +315,11 @@ class Inference:
             self._visitor += self._encoded[0]
         self._face_id, self._encoded_at = face_id, now
 
-    def _generate(self, latents: Latent) -> NDArray[np.float32]:
-        """Draw (n, num_ws, w_dim) into the next buffer of the ring, in one batch where the pack has one that fits."""
+    def _generate(self, latents: Latent, *, stay: bool) -> NDArray[np.float32] | DeviceImages:
+        """Draw (n, num_ws, w_dim) into the next buffer of the ring, in one batch where the pack has one that fits.
+
+        `stay`: on the GPU, if they are made there.
+        """
         n = latents.shape[0]
         batch = min((size for size in (1, *self._pack.manifest.batches) if size >= n), default=1)
         if n not in self._images:
@@ -309,6 +334,9 @@ class Inference:
             self._shader.draw(inputs[:n], images[:n])
             return images[:n]
         engine = self._pack.engine("generator", batch)
+        self.resident = engine.resident
+        if stay and (drawn := self._on_gpu.draw(engine, inputs, n)) is not None:
+            return drawn
         for start in range(0, n, batch):
             stop = start + batch
             engine.run({"w_plus": inputs[start:stop]}, {"image": images[start:stop]})

@@ -63,6 +63,11 @@ class ReflectionThread(threading.Thread):
         """What engines are being built meanwhile, in a few words; empty if none are."""
         return self._pack.preparing
 
+    @property
+    def resident(self) -> bool:
+        """Whether pictures are made on a GPU and could stay there, if they were wished so."""
+        return self._inference.resident
+
     def stop(self) -> None:
         """Ask the thread to end; it does so after the current inference."""
         self._ending.set()

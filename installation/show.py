@@ -170,6 +170,8 @@ class Show:
             forget=visit.stage is Stage.NOBODY,
             look=orders.followed or visit.stage is not Stage.NOBODY,
             idle=orders.idle,
+            # Asked of the windows when the networks are there, and again each time: a GPU can be lost.
+            resident=self._thread.resident and self._renderer.takes_gpu() and self._further.takes_gpu(),
         )
         self._thread.wish.publish(wish)
         self._take_reflection(now)
@@ -213,7 +215,8 @@ class Show:
         self._figures.stages.add("swap", swapped - kept)
         self._figures.visits = visit.visits
         if self._steward is not None:
-            self._steward.tell(swapped, visit, self._newest, self._thread.inferences)
+            inferences = self._thread.inferences
+            self._steward.tell(swapped, visit, self._newest, inferences, self._renderer.look_at_pictures)
         return swapped
 
     def _faces(self, now: float) -> Faces:

@@ -23,6 +23,7 @@ class Wish:
         forget: The visit is over: wipe what is known of the visitor.
         look: Whether the eye's records may be looked at; not before the visitor has been told.
         idle: Draw nothing new: the doors are closed.
+        resident: Whether pictures may stay on the GPU, because every window takes them from there.
     """
 
     presence: float = 0.0
@@ -33,6 +34,7 @@ class Wish:
     forget: bool = True
     look: bool = True
     idle: bool = False
+    resident: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Feature maps lie channels last and convolutions run in float16 where the golden vectors allow it, else in float32. A
 run is one captured CUDA graph between tensors that never move; where a network cannot be captured it is launched layer
-by layer, which is slower and no less right, and the log says so. Like "torch" it needs the pack's weights.
+by layer, which is slower and no less right, and the log says so. A crop may come as bytes, and a picture may stay on
+the device (`engines.runtime.resident`). Like "torch" it needs the pack's weights.
 
 Has not run on a GPU yet; the tests run its logic on the CPU, where nothing is captured.
 """
@@ -10,12 +11,14 @@ Has not run on a GPU yet; the tests run its logic on the CPU, where nothing is c
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from engines.networks.torch_backend import Network, build_network
 from engines.runtime.backends import Arrays, TensorSpec, check_tensors
@@ -76,64 +79,156 @@ class CudaEngine:
         self.precision = precision
         self.inputs: Mapping[str, TensorSpec] = {n: TensorSpec((batch, *s)) for n, s in network.inputs.items()}
         self.outputs: Mapping[str, TensorSpec] = {name: TensorSpec((batch, *shape))}
-        self._network: Network | None = network
+        self._module: nn.Module | None = network.module
         self._device = device
         self._output = name
-        pinned = device.type == "cuda"
-        self._staged = {n: torch.zeros(s.shape, pin_memory=pinned) for n, s in self.inputs.items()}
+        self._pinned = device.type == "cuda"
+        self._staged = {n: torch.zeros(s.shape, pin_memory=self._pinned) for n, s in self.inputs.items()}
         self._given = {n: torch.zeros(s.shape, device=device) for n, s in self.inputs.items()}
-        self._fetched = torch.zeros(self.outputs[name].shape, pin_memory=pinned)
+        self._fetched = torch.zeros(self.outputs[name].shape, pin_memory=self._pinned)
+        self._forward = Captured(self._compute, device)
+        self._bytes: BytesIn | None = None
         self._made: Tensor | None = None
-        self._graph: torch.cuda.CUDAGraph | None = None
-        if device.type == "cuda":
-            self._capture()
 
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
-        if self._network is None:
+        self._send(inputs)
+        self._finish(outputs)
+
+    def run_bytes(self, crop: NDArray[np.uint8], outputs: Arrays) -> None:
+        self._check_open()
+        if list(self._given) != ["crop"] or self._given["crop"].shape[0] != 1:
+            raise EngineError(f"only an encoder of single crops takes bytes; this network takes {list(self._given)}")
+        with _told():
+            if self._bytes is None:
+                self._bytes = BytesIn(self._given["crop"], self._pinned)
+            self._bytes.send(crop)
+        self._finish(outputs)
+
+    def launch(self, inputs: Arrays) -> tuple[int, int]:
+        self._send(inputs)
+        with _told():
+            self._made = self._forward()
+        stream = torch.cuda.current_stream(self._device).cuda_stream if self._pinned else 0
+        return self._made.data_ptr(), stream
+
+    def close(self) -> None:
+        self._module = self._made = self._bytes = None
+        self._forward.release()
+        self._given.clear()
+
+    def _check_open(self) -> None:
+        if self._module is None:
             raise EngineError("the engine is closed")
+
+    def _send(self, inputs: Arrays) -> None:
+        self._check_open()
         check_tensors(self.inputs, inputs)
-        check_tensors(self.outputs, outputs)
-        try:
+        with _told():
             for name, staged in self._staged.items():
                 np.copyto(staged.numpy(), inputs[name])
                 self._given[name].copy_(staged, non_blocking=True)
-            if self._graph is not None:
-                self._graph.replay()
-            else:
-                self._made = self._forward()
-            assert self._made is not None
-            self._fetched.copy_(self._made, non_blocking=True)
-            if self._device.type == "cuda":
+
+    def _finish(self, outputs: Arrays) -> None:
+        """Run on what was sent, and fetch."""
+        check_tensors(self.outputs, outputs)
+        with _told():
+            self._fetched.copy_(self._forward(), non_blocking=True)
+            if self._pinned:
                 torch.cuda.current_stream(self._device).synchronize()
-        except RuntimeError as error:
-            raise EngineError(f"PyTorch failed while running: {str(error).splitlines()[0]}") from error
         np.copyto(outputs[self._output], self._fetched.numpy())
 
-    def close(self) -> None:
-        self._network = self._graph = self._made = None
-        self._given.clear()
-
-    def _forward(self) -> Tensor:
+    def _compute(self) -> Tensor:
         """Run the network on the device's own tensors; float32 without TF32, or float16 in the convolutions."""
-        assert self._network is not None
+        assert self._module is not None
         half = torch.autocast(self._device.type, torch.float16, enabled=self.precision == "fp16")
         with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=True, allow_tf32=False), half:
-            result: Tensor = self._network.module(*self._given.values())
-            return result.float()
+            result: Tensor = self._module(*self._given.values())
+            return result.float().contiguous()  # planes, whatever the convolutions left
 
-    def _capture(self) -> None:
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self._device))
+
+class BytesIn:
+    """A crop's way in as it is: bytes through pinned memory, made planes in [-1, 1] on the device.
+
+    The arithmetic is a graph of its own, launched right before the network's: so the network has one graph for both
+    ways in. On the CPU the numbers are those of `installation.inference` to the bit.
+    """
+
+    def __init__(self, crop: Tensor, pinned: bool) -> None:
+        """Take the network's input, (1, 3, s, s) on its device, to write into."""
+        _, planes, height, width = crop.shape
+        self._crop = crop
+        self._staged = torch.zeros((height, width, planes), dtype=torch.uint8, pin_memory=pinned)
+        self._given = torch.zeros((height, width, planes), dtype=torch.uint8, device=crop.device)
+        self._normalise = Captured(self._compute, crop.device)
+
+    def send(self, crop: NDArray[np.uint8]) -> None:
+        """Write (s, s, 3) uint8 RGB into the network's input, without waiting.
+
+        Raises:
+            EngineError: If it has another shape or type.
+        """
+        shape = tuple(self._staged.shape)
+        if crop.shape != shape or crop.dtype != np.uint8:
+            raise EngineError(f"'crop' must be uint8 {shape}, found {crop.dtype} {crop.shape}")
+        np.copyto(self._staged.numpy(), crop)
+        self._given.copy_(self._staged, non_blocking=True)
+        self._normalise()
+
+    def _compute(self) -> Tensor:
+        with torch.inference_mode():
+            self._crop[0].copy_(self._given.permute(2, 0, 1))
+            return self._crop.mul_(1.0 / 127.5).sub_(1.0)
+
+
+class Captured:
+    """A function of tensors that never move, as one CUDA graph; simply called on a CPU or where it cannot be captured.
+
+    Args:
+        function: Gives its result in the same place each time it is replayed.
+        device: Where it runs.
+    """
+
+    def __init__(self, function: Callable[[], Tensor], device: torch.device) -> None:
+        self._function: Callable[[], Tensor] | None = function
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._result: Tensor | None = None
+        if device.type == "cuda":
+            self._capture(function, device)
+
+    def __call__(self) -> Tensor:
+        assert self._function is not None, "released"
+        if self._graph is None:
+            return self._function()
+        self._graph.replay()
+        assert self._result is not None
+        return self._result
+
+    def release(self) -> None:
+        """Let go of graph and memory."""
+        self._function = self._graph = self._result = None
+
+    def _capture(self, function: Callable[[], Tensor], device: torch.device) -> None:
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._forward()
-        torch.cuda.current_stream(self._device).wait_stream(stream)
+                function()
+        torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
-                self._made = self._forward()
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the display's thread uses CUDA too
+                self._result = function()
         except RuntimeError as error:
             log.warning("not captured, launched layer by layer: %s", str(error).splitlines()[0])
-            self._made = None
+            self._result = None
             return
         self._graph = graph
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell PyTorch's faults as ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(f"PyTorch failed while running: {str(error).splitlines()[0]}") from error

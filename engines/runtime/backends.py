@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,33 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release device memory. The engine must not be used afterwards."""
+
+
+@runtime_checkable
+class ResidentEngine(Engine, Protocol):
+    """An engine on an NVIDIA GPU with one output, which can be taken up where it is made."""
+
+    def launch(self, inputs: Arrays) -> tuple[int, int]:
+        """Start a run without waiting for its end, which the caller does before the next.
+
+        Returns:
+            Where in the GPU's memory the output will be, C-contiguous float32, and the CUDA stream on which it is made.
+
+        Raises:
+            EngineError: As `run`.
+        """
+
+
+@runtime_checkable
+class ByteEngine(Engine, Protocol):
+    """An engine that makes numbers of pictures by itself, on its device."""
+
+    def run_bytes(self, crop: NDArray[np.uint8], outputs: Arrays) -> None:
+        """Run once: like `run` with the one input `crop` (1, 3, s, s) in [-1, 1], given as (s, s, 3) uint8 RGB.
+
+        Raises:
+            EngineError: As `run`.
+        """
 
 
 class Backend(Protocol):

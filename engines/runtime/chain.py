@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.ahead import BuildAhead, SlowBackend
-from engines.runtime.backends import Arrays, Backend, Engine, TensorSpec, check_tensors
+from engines.runtime.backends import Arrays, Backend, ByteEngine, Engine, ResidentEngine, TensorSpec, check_tensors
 from engines.runtime.golden import check_golden
 from installation.errors import EngineError
 
@@ -197,6 +197,40 @@ class GuardedEngine:
                 continue
             if self._plausible(outputs) or not self._replaces(inputs):
                 return
+
+    @property
+    def resident(self) -> bool:
+        """Whether the output can be taken up on the GPU, as far as is known now."""
+        return isinstance(self._engine, ResidentEngine)
+
+    def launch(self, inputs: Arrays) -> tuple[int, int] | None:
+        """Start a run whose output stays on the GPU, see `ResidentEngine.launch`; None if `run` is needed.
+
+        A fault is left to `run`, which comes upon it again.
+        """
+        self._chain.take_up()
+        if not isinstance(self._engine, ResidentEngine):
+            return None
+        try:
+            return self._engine.launch(inputs)
+        except EngineError as error:
+            log.info("the %s on %s: %s", self._part, self._backend.name, error)
+            return None
+
+    def run_bytes(self, crop: NDArray[np.uint8], outputs: Arrays) -> bool:
+        """Run on a picture of bytes, see `ByteEngine.run_bytes`; False if `run` is needed.
+
+        A fault is left to `run`, which comes upon it again.
+        """
+        self._chain.take_up()
+        if not isinstance(self._engine, ByteEngine):
+            return False
+        try:
+            self._engine.run_bytes(crop, outputs)
+        except EngineError as error:
+            log.info("the %s on %s: %s", self._part, self._backend.name, error)
+            return False
+        return self._plausible(outputs)
 
     def release(self) -> None:
         """Free the device memory; the next run compiles again, on the back-end that is current then."""

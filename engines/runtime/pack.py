@@ -15,8 +15,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtime.backends import PARTS, Backend, BackendOptions, Engine, usable_backends
-from engines.runtime.chain import Chain
+from engines.runtime.backends import PARTS, Backend, BackendOptions, usable_backends
+from engines.runtime.chain import Chain, GuardedEngine
 from engines.runtime.manifest import Manifest, read_manifest, verify_files
 from engines.runtime.targets import Target, read_targets, space_id
 from installation.core.latents import Latent, truncate
@@ -50,7 +50,7 @@ class Pack:
         self.path = path
         self.manifest = manifest
         self._chain = chain
-        self._engines: dict[tuple[str, int], Engine] = {}
+        self._engines: dict[tuple[str, int], GuardedEngine] = {}
         self.w_avg = _load_w_avg(path, manifest)
 
     @property
@@ -104,7 +104,7 @@ class Pack:
         """Prompt-derived latents by name. Targets of another pack are refused."""
         return read_targets(self.path / "targets", space=space_id(self.w_avg))
 
-    def engine(self, part: str, batch: int) -> Engine:
+    def engine(self, part: str, batch: int) -> GuardedEngine:
         """Return the compiled engine of a part for one batch size; compiles it on first use.
 
         Raises:

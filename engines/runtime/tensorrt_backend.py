@@ -1,8 +1,9 @@
 """TensorRT: the fastest back-end, for NVIDIA GPUs. Engines are built once, cached, and proved by golden vectors.
 
 A half-precision copy of a graph (`<part>_fp16.onnx`) is taken where the pack has one and its numbers hold, else the
-float32 graph. One engine is one CUDA graph: upload, network and download are captured once from one stream, between
-buffers that never move, and a run is a single launch. Tensors go by name.
+float32 graph. One engine is one CUDA graph: upload and network are captured once from one stream, between buffers that
+never move. A run is one launch, and then the download, which is left out where the output stays on the GPU. Tensors go
+by name.
 
 Has not run on hardware yet: every name used here is checked against the real bindings of TensorRT 10.13 and 11 and of
 cuda-python by the tests, the logic against a recorded stand-in.
@@ -190,16 +191,23 @@ class TensorRtEngine:
             raise
 
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
-        if self._launch is None:
-            raise EngineError("the engine is closed")
-        check_tensors(self.inputs, inputs)
         check_tensors(self.outputs, outputs)
-        for name in self.inputs:
-            np.copyto(self._host[name], inputs[name])
-        self._call("cudaGraphLaunch", self._launch, self._stream)
+        self.launch(inputs)
+        for name in self.outputs:
+            kind = self._cudart.cudaMemcpyKind.cudaMemcpyDeviceToHost
+            self._copy(self._host[name].ctypes.data, self._device[name], name, kind)
         self._call("cudaStreamSynchronize", self._stream)
         for name in self.outputs:
             np.copyto(outputs[name], self._host[name])
+
+    def launch(self, inputs: Arrays) -> tuple[int, int]:
+        if self._launch is None:
+            raise EngineError("the engine is closed")
+        check_tensors(self.inputs, inputs)
+        for name in self.inputs:
+            np.copyto(self._host[name], inputs[name])
+        self._call("cudaGraphLaunch", self._launch, self._stream)
+        return int(self._device[next(iter(self.outputs))]), int(self._stream)
 
     def close(self) -> None:
         """Free everything, the newest first; a lost device is told once everything was tried."""
@@ -217,7 +225,7 @@ class TensorRtEngine:
             raise EngineError(failures[0])
 
     def _capture(self) -> None:
-        """Make stream and buffers, run once, and capture upload, network and download."""
+        """Make stream and buffers, run once, and capture upload and network."""
         cudart, context = self._cudart, self._context
         (self._stream,) = self._own("cudaStreamDestroy", "cudaStreamCreateWithFlags", cudart.cudaStreamNonBlocking)
         for name, spec in {**self.inputs, **self.outputs}.items():
@@ -238,13 +246,11 @@ class TensorRtEngine:
         (self._launch,) = self._own("cudaGraphExecDestroy", "cudaGraphInstantiate", graph, 0)
 
     def _enqueue(self) -> None:
-        kinds = self._cudart.cudaMemcpyKind
+        kind = self._cudart.cudaMemcpyKind.cudaMemcpyHostToDevice
         for name in self.inputs:
-            self._copy(self._device[name], self._host[name].ctypes.data, name, kinds.cudaMemcpyHostToDevice)
+            self._copy(self._device[name], self._host[name].ctypes.data, name, kind)
         if not self._context.execute_async_v3(int(self._stream)):
             raise EngineError("TensorRT cannot run the engine; its reasons are in the lines above")
-        for name in self.outputs:
-            self._copy(self._host[name].ctypes.data, self._device[name], name, kinds.cudaMemcpyDeviceToHost)
 
     def _copy(self, to: Any, source: Any, name: str, kind: Any) -> None:
         self._call("cudaMemcpyAsync", to, source, self._host[name].nbytes, kind, self._stream)

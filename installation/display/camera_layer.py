@@ -80,7 +80,8 @@ class CameraLayer:
         self._texture.write(picture if picture.flags.c_contiguous else np.ascontiguousarray(picture))
         self.landmarks, self.quad = np.array(landmarks, np.float32), np.array(quad, np.float32)
         if reflection.resolution:
-            self._mask.update(picture, landmarks, quad, reflection.newest_rgb[:, : reflection.resolution])
+            made = reflection.newest_rgb()
+            self._mask.update(picture, landmarks, quad, made[:, : made.shape[0]])
 
     def place(self, area: Rect, fit: Fit) -> tuple[Rect, Rect]:
         """Where the whole camera picture lies: (canvas pixels, which part of it)."""

@@ -97,7 +97,7 @@ class Composition:
     def see(self) -> None:
         """Let the look in use know of the newest picture."""
         if self._look in self._chains:
-            self._chains[self._look].see(self._reflection.newest_rgb)
+            self._chains[self._look].see(self._reflection.newest_rgb())
 
     def rehearse(self) -> None:
         """Make every look ready, for a check before doors.
@@ -238,7 +238,7 @@ class Composition:
         style = Path(self._config.style_picture) if self._config.style_picture else STYLE_PICTURE
         chain = Chain(name, look, self._shaders, look_files(self._config)[name].parent, style)
         if self._reflection.resolution:
-            chain.see(self._reflection.newest_rgb)
+            chain.see(self._reflection.newest_rgb())
         return chain
 
 

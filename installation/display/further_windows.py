@@ -74,6 +74,12 @@ class FurtherWindows:
         """What the operator should know."""
         return tuple(dict.fromkeys(notice for one in self._all for notice in one.renderer.notices))
 
+    def takes_gpu(self) -> bool:
+        """Whether all of them take pictures that lie on the GPU: their monitors may hang on another."""
+        answers: list[bool] = []
+        self._each(lambda one: answers.append(one.renderer.takes_gpu()))
+        return all(answers)
+
     def show_pictures(self, picture: Picture) -> None:
         """Take the generator's newest result; see `Renderer.show_pictures`."""
         self._each(lambda one: one.renderer.show_pictures(picture))

@@ -2,23 +2,33 @@
 
 Networks deliver some pictures a second, the screen wants many more. Each new picture fades in over
 what was on screen at that moment, which need not be a whole earlier picture: so an early or late
-result never makes a jump. Pictures of one result lie side by side in one texture.
+result never makes a jump. Pictures of one result lie side by side in one texture. They come from the
+host's memory or, where that has proved to work, from the networks' own on the GPU.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 
 import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.display.cuda_gl import CudaGl
+from installation.display.picture_buffer import PictureBuffer
 from installation.display.scene import Picture
 from installation.display.shaders import ShaderLibrary
 from installation.display.targets import Target
+from installation.runtime.cuda import CudaError
 
 LONGEST_RUN = 8
 """Frames in a row that may bring a new picture while pictures are still faded: 25 a second on a 30 Hz screen make 5."""
+
+LOOKED_AT_PX = 256
+"""Most that the host gets to see of a picture's side, to match light and colours by it."""
+
+log = logging.getLogger(__name__)
 
 
 class Reflection:
@@ -26,11 +36,15 @@ class Reflection:
 
     def __init__(self, shaders: ShaderLibrary) -> None:
         self._ctx = shaders.ctx
+        self._colours = shaders.program("planes.frag")
         self._crossfade = shaders.program("crossfade.frag")
-        self._newest: moderngl.Texture | None = None
+        self._buffer: PictureBuffer | None = None
+        self._newest = Target(self._ctx, smooth=False)
+        self._small = Target(self._ctx)
+        self._looked_at: NDArray[np.uint8] | None = None
         self._shown = [Target(self._ctx, "f2"), Target(self._ctx, "f2")]
-        self._bytes: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
-        self._work: NDArray[np.float32] = np.zeros((3, 1, 1), np.float32)
+        self._shared: CudaGl | None = None
+        self._refused = ""
         self._arrived = False
         self._run = 0
         self._first = True
@@ -39,13 +53,43 @@ class Reflection:
         self.first_beside = 0
         self.resolution = 0
 
-    @property
+    def takes_gpu(self) -> bool:
+        """Whether pictures may come in the memory of the GPU; tried when first asked, and logged why not."""
+        if self._shared is None and not self._refused:
+            try:
+                self._shared = CudaGl(self._ctx)
+            except CudaError as error:
+                self._refuse(error)
+            else:
+                log.info("pictures go from the networks to the screen inside the GPU: a test pattern came through")
+        return self._shared is not None
+
     def newest_rgb(self) -> NDArray[np.uint8]:
-        """(r, n * r, 3) uint8 encoded RGB of the newest result, pictures side by side; a view, valid until the next."""
-        return self._bytes[..., :3]
+        """Look at the newest result, reduced in light to at most `LOOKED_AT_PX`: waits for the graphics, once for each.
+
+        Returns:
+            (s, n * s, 3) uint8 encoded RGB, pictures side by side, valid until the next result; black before the first.
+        """
+        if self.count == 0:
+            return np.zeros((1, 1, 3), np.uint8)
+        if self._looked_at is None:
+            bound, viewport = self._ctx.fbo, self._ctx.viewport
+            box = max(1, math.ceil(self.resolution / LOOKED_AT_PX))
+            side = self.resolution // box
+            self._small.resize((self.count * side, side))
+            self._small.use()
+            newest = self._newest.texture
+            self._crossfade.draw(u_shown=newest, u_newest=newest, u_box=float(box), u_blend=1.0)
+            self._looked_at = np.empty((side, self.count * side, 3), np.uint8)
+            self._small.framebuffer.read_into(self._looked_at, components=3)
+            bound.use()
+            self._ctx.viewport = viewport
+        return self._looked_at
 
     def upload(self, picture: Picture) -> None:
         """Take a result. Values outside -1..1 are clamped and NaN becomes black.
+
+        One that does not come over from the GPU is left out, and no more are taken from there.
 
         Raises:
             ValueError: If the images are not (n, 3, r, r) with n >= 1.
@@ -53,18 +97,18 @@ class Reflection:
         shape = picture.images.shape
         if len(shape) != 4 or shape[0] < 1 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < 1:
             raise ValueError(f"a picture is (n, 3, r, r) with n >= 1; got {shape}")
-        if (shape[0], shape[2]) != (self.count, self.resolution):
-            self._allocate(shape[0], shape[2])
+        try:
+            buffer = self._buffer
+            if buffer is None or (buffer.count, buffer.side, buffer.shared) != (shape[0], shape[2], self._shared):
+                buffer = self._allocate(shape[0], shape[2])
+            buffer.upload(picture.images)
+        except CudaError as error:
+            self._refuse(error)
+            return
         self.first_beside = int(picture.single and shape[0] > 1)
-        size = self.resolution
-        for index, image in enumerate(picture.images):
-            np.multiply(image, 127.5, out=self._work)
-            self._work += 128.0
-            np.fmax(self._work, 0.0, out=self._work)  # fmax and fmin prefer the number to a NaN
-            np.fmin(self._work, 255.0, out=self._work)
-            self._bytes[:, index * size : (index + 1) * size, :3] = self._work.transpose(1, 2, 0)
-        assert self._newest is not None
-        self._newest.write(self._bytes)
+        self._newest.use()
+        self._colours.draw(u_planes=buffer.planes)
+        self._looked_at = None
         self._arrived = True
 
     def render(self, blend: float, wanted_px: float) -> moderngl.Texture | None:
@@ -78,7 +122,7 @@ class Reflection:
         Returns:
             The mixed pictures side by side, encoded, linear filter; None before the first result.
         """
-        if self._newest is None:
+        if self.count == 0:
             return None
         box = 2 ** max(0, math.floor(math.log2(self.resolution / max(wanted_px, 1.0)) + 0.25))
         self._resize_shown(box)
@@ -93,26 +137,35 @@ class Reflection:
         before, now = self._shown
         now.use()
         blend = 1.0 if at_once else blend
-        self._crossfade.draw(u_shown=before.texture, u_newest=self._newest, u_box=float(box), u_blend=blend)
+        self._crossfade.draw(u_shown=before.texture, u_newest=self._newest.texture, u_box=float(box), u_blend=blend)
         self._first, self._whole = False, blend >= 1.0
         return now.texture
 
     def release(self) -> None:
         """Give the textures back."""
-        if self._newest is not None:
-            self._newest.release()
-            self._newest = None
-        for target in self._shown:
+        if self._buffer is not None:
+            self._buffer.release()
+            self._buffer = None
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+        for target in (self._newest, self._small, *self._shown):
             target.release()
+        self.count = 0
 
-    def _allocate(self, count: int, resolution: int) -> None:
-        self.release()
+    def _allocate(self, count: int, resolution: int) -> PictureBuffer:
+        made = PictureBuffer(self._ctx, count, resolution, self._shared)
+        if self._buffer is not None:
+            self._buffer.release()
+        self._buffer = made
+        self._newest.resize((count * resolution, resolution))
         self.count, self.resolution = count, resolution
-        self._newest = self._ctx.texture((count * resolution, resolution), 4)
-        self._newest.repeat_x = self._newest.repeat_y = False
-        self._newest.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self._bytes = np.full((resolution, count * resolution, 4), 255, np.uint8)
-        self._work = np.empty((3, resolution, resolution), np.float32)
+        return made
+
+    def _refuse(self, error: CudaError) -> None:
+        """Take pictures from the host alone from now on; what is shown stays."""
+        self._shared, self._refused = None, str(error)
+        log.warning("pictures go to the screen through the host: %s", error)
 
     def _resize_shown(self, box: int) -> None:
         side = max(1, self.resolution // box)

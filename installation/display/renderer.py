@@ -117,6 +117,14 @@ class Renderer:
         self._reflection.upload(picture)
         self._composition.see()
 
+    def takes_gpu(self) -> bool:
+        """Whether `show_pictures` takes pictures that lie on the GPU; tried when first asked."""
+        return self._reflection.takes_gpu()
+
+    def look_at_pictures(self) -> NDArray[np.uint8]:
+        """Give the newest result to the host, reduced: (s, n * s, 3) uint8, pictures side by side."""
+        return self._reflection.newest_rgb()
+
     def show_camera(
         self,
         camera_rgb: NDArray[np.uint8],

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.core.device_images import DeviceImages
+
 View = Literal["portrait", "mirror", "split", "series", "strip", "ghosts"]
 """How the reflection is laid out on the canvas."""
 
@@ -25,7 +27,8 @@ class Picture:
     """What the generator made of one camera frame.
 
     Attributes:
-        images: (n, 3, r, r) float32 RGB, nominally -1..1 and not clamped: one, or those that stand side by side.
+        images: (n, 3, r, r) float32 RGB, nominally -1..1 and not clamped: one, or those that stand side by side. On the
+            GPU only where that was wished for.
         captured_at: Monotonic seconds when the camera frame was captured.
         frame_id: Of that frame.
         face_id: Whose reflection; 0 for a picture of nobody (attract).
@@ -33,7 +36,7 @@ class Picture:
         single: Whether, of several, the first is the one morph and only the others stand side by side.
     """
 
-    images: NDArray[np.float32]
+    images: NDArray[np.float32] | DeviceImages
     captured_at: float
     frame_id: int
     face_id: int

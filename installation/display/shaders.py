@@ -140,7 +140,7 @@ class Program:
                 raise KeyError(f"{self.name} declares no uniform {name}; it has {', '.join(sorted(self.uniforms))}")
             if name not in self._compiled:
                 continue
-            if isinstance(value, (moderngl.Texture, moderngl.Texture3D)):
+            if isinstance(value, (moderngl.Texture, moderngl.Texture3D, moderngl.TextureArray)):
                 value.use(self._samplers.index(name))
             else:
                 self._compiled[name].value = value  # type: ignore[union-attr]

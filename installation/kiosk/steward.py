@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -138,8 +139,12 @@ class Steward:
         visit: VisitState,
         picture: Picture | None,
         inferences: int,
+        look: Callable[[], NDArray[np.uint8]],
     ) -> None:
-        """After the swap at `now`: note the visit, and publish every now and then."""
+        """After the swap at `now`: note the visit, and publish every now and then.
+
+        `look` shows the newest picture as the renderer has it, (s, n * s, 3) uint8, the first of it counts.
+        """
         self._follow(visit, now)
         self._displayed += 1
         self._idle_beats += bool(self._task.closed.value)  # resting is progress too
@@ -150,7 +155,7 @@ class Steward:
         if now - self._preview_at >= _PREVIEW_EVERY_S:
             self._preview_at = now
             cells = self._task.preview_cells
-            self._preview = preview(picture.images[0], cells, self._light) if picture is not None and cells else ""
+            self._preview = preview(look(), cells, self._light) if picture is not None and cells else ""
         snapshot = self._instrument.snapshot
         self._status.write(
             {
@@ -246,13 +251,16 @@ class Steward:
             self._instrument.go(Cue(str(resume.get("cue", "")), dict(resume.get("values", {}))), now, 0.0)
 
 
-def preview(image: NDArray[np.float32], cells: int, light: float) -> str:
-    """Reduce a picture (3, r, r), nominally -1..1, to at most `cells` x `cells` colours: base64 of RGB, row by row."""
-    side = image.shape[-1]
+def preview(rgb: NDArray[np.uint8], cells: int, light: float) -> str:
+    """Reduce a picture, the first s columns of (s, n * s, 3), to at most `cells` x `cells` colours.
+
+    Returns:
+        Base64 of RGB, row by row.
+    """
+    side = rgb.shape[0]
     edges = np.linspace(0, side, min(cells, side) + 1).astype(int)[:-1]
-    rows = np.add.reduceat(image, edges, axis=1)
-    sums = np.add.reduceat(rows, edges, axis=2)
+    rows = np.add.reduceat(rgb[:, :side].astype(np.float32), edges, axis=0)
+    sums = np.add.reduceat(rows, edges, axis=1)
     counts = np.diff(np.append(edges, side))
-    means = sums / (counts[:, None] * counts[None, :])
-    colours = np.clip((means + 1.0) * 127.5 * light, 0, 255).astype(np.uint8)
-    return base64.b64encode(colours.transpose(1, 2, 0).tobytes()).decode()
+    means = sums / (counts[:, None, None] * counts[None, :, None])
+    return base64.b64encode(np.clip(means * light, 0, 255).astype(np.uint8).tobytes()).decode()

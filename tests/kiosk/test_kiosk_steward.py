@@ -46,7 +46,7 @@ class Stage:
         orders = self.steward.step(self.now, self.visit, followed=face_id > 0, face_id=face_id)
         state = self.visit.step(self.now, orders.followed)
         self.instrument.tick(self.now)
-        self.steward.tell(self.now, state, self.picture, 10)
+        self.steward.tell(self.now, state, self.picture, 10, lambda: np.zeros((16, 16, 3), np.uint8))
         return orders, state
 
     def frames(self, seconds, face_id=0):
@@ -156,8 +156,9 @@ def test_a_picture_on_request_needs_a_visitor_and_asks_for_one_frame(stage):
 
 
 def test_the_preview_is_a_few_cells_with_the_brightness_of_the_screen():
-    image = np.full((3, 10, 10), -1.0, np.float32)
-    image[0, :5, :5] = 1.0  # red at the top left
+    image = np.zeros((10, 20, 3), np.uint8)  # two pictures, of which the first counts
+    image[:5, :5, 0] = 255  # red at the top left
+    image[:, 10:] = 200
     cells = np.frombuffer(base64.b64decode(preview(image, 2, 0.5)), np.uint8).reshape(2, 2, 3)
     assert cells[0, 0].tolist() == [127, 0, 0]
     assert cells[0, 1].tolist() == cells[1, 0].tolist() == [0, 0, 0]

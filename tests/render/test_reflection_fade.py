@@ -89,8 +89,8 @@ def test_values_out_of_range_and_nan_make_no_noise(reflection):
     picture.images[0, :, 0, 0] = (np.nan, np.inf, -np.inf)
     picture.images[0, :, 1, 1] = (5.0, -5.0, 1.0)
     reflection.upload(picture)
-    assert reflection.newest_rgb[0, 0].tolist() == [0, 255, 0]
-    assert reflection.newest_rgb[1, 1].tolist() == [255, 0, 255]
+    assert reflection.newest_rgb()[0, 0].tolist() == [0, 255, 0]
+    assert reflection.newest_rgb()[1, 1].tolist() == [255, 0, 255]
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 4, 8, 8), (1, 3, 8, 9), (0, 3, 8, 8), (1, 3, 0, 0)])

@@ -22,7 +22,9 @@ from installation.errors import ShaderError
 OURS = sorted(
     path for path in SHADERS_FOLDER.rglob("*") if path.suffix in (".frag", ".vert") and path.parent.name != "portrait"
 )
-HEADER_ROW = re.compile(r"^//\s{3,}(u_\w+)\s+(float|vec2|vec3|vec4|mat3|mat4|sampler2D|sampler3D)\s", re.MULTILINE)
+HEADER_ROW = re.compile(
+    r"^//\s{3,}(u_\w+)\s+(float|vec2|vec3|vec4|mat3|mat4|sampler2D(?:Array)?|sampler3D)\s", re.MULTILINE
+)
 
 GOOD_VERT = """#version 330
 in vec2 in_position;
