@@ -45,12 +45,12 @@ class Deviation:
         """Say what is too far off, None if nothing is. A value that is no number is always too far."""
         if precision == "fp32":
             bad = not self.largest <= MAX_DIFFERENCE
-            return f"differs by {self.largest:.2g}, at most {MAX_DIFFERENCE:g} is allowed" if bad else None
+            return f"differs by {self.largest:.3g}, at most {MAX_DIFFERENCE:g} is allowed" if bad else None
         if part == "generator":
             bad = not self.psnr_db >= MIN_PSNR_DB
             return f"reaches {self.psnr_db:.1f} dB, at least {MIN_PSNR_DB:g} dB are asked" if bad else None
         bad = not self.relative <= MAX_RELATIVE_HALF
-        return f"differs by {self.relative:.2g} of the norm, at most {MAX_RELATIVE_HALF:g} is allowed" if bad else None
+        return f"differs by {self.relative:.3g} of the norm, at most {MAX_RELATIVE_HALF:g} is allowed" if bad else None
 
 
 def check_golden(engine: Engine, pack: Path, part: str) -> Deviation | None:

@@ -1,7 +1,8 @@
 """OpenVINO: the back-end for machines without an NVIDIA GPU. Two threads by default, compiled models cached.
 
-In half precision an engine first proves itself on the pack's golden vectors, and full precision takes its place if it
-fails: bfloat16 has eight bits of mantissa, and not every network bears that.
+In half precision an engine first proves itself on the pack's golden vectors: bfloat16 has eight bits of mantissa, and
+not every network bears that. One that does not is tried with bfloat16 in its products alone (`openvino_half`); what
+fails that, too, is computed in full.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import openvino as ov
 
 from engines.runtime.backends import Arrays, TensorSpec
 from engines.runtime.golden import check_golden
+from engines.runtime.openvino_half import narrow_products
 from engines.runtime.paths import cache_dir
 from installation.errors import EngineError
 
@@ -56,27 +58,37 @@ class OpenVinoBackend:
         if not path.is_file():
             raise EngineError(f"{pack} has no {part}.onnx; build the pack again: mirror models import")
         half = self._half() if self.precision == "half" else None
-        if half is not None:
-            engine = self._compile(path, batch, half)
+        engine = None if half is None else self._proven(pack, part, batch, half)
+        return engine or self._compile(path, batch, "f32")
+
+    def _proven(self, pack: Path, part: str, batch: int, half: str) -> OpenVinoEngine | None:
+        """Compile in 16 bits, as far as the golden vectors bear it; None if they do not, or there are none."""
+        for narrow in (False, True) if half == "bf16" else (False,):
+            engine = self._compile(pack / f"{part}.onnx", batch, half, narrow=narrow)
+            how = f"OpenVINO, {part} in {half}{' products, float32 sums' if narrow else ''}"
             try:
                 if check_golden(engine, pack, part) is not None:
+                    log.info("%s: gives the golden vectors of %s", how, pack.name)
                     return engine
-                log.info("OpenVINO in %s: %s has no golden vectors of its %s to prove it", half, pack.name, part)
+                problem = f"{pack.name} has no golden vectors of its {part} to prove it"
             except EngineError as error:
-                log.info("OpenVINO: %s", error)
+                problem = str(error)
+            log.info("%s: %s", how, problem)
             engine.close()
-        return self._compile(path, batch, "f32")
+        return None
 
     def _half(self) -> str | None:
         """The 16-bit precision this device computes in, if any."""
         capable = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
         return next((hint for name, hint in _HALF.items() if name in capable), None)
 
-    def _compile(self, path: Path, batch: int, precision: str) -> OpenVinoEngine:
+    def _compile(self, path: Path, batch: int, precision: str, *, narrow: bool = False) -> OpenVinoEngine:
+        """Compile in one precision throughout, or only `narrow` the products to bfloat16."""
         properties: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
-            "INFERENCE_PRECISION_HINT": precision,  # left to itself, OpenVINO takes bf16 where a CPU has it
+            # Left to itself, OpenVINO takes bf16 where a CPU has it; under f32 it keeps what the graph says.
+            "INFERENCE_PRECISION_HINT": "f32" if narrow else precision,
             "CACHE_DIR": str(self._cache),
         }
         if self.device == "CPU":
@@ -84,6 +96,8 @@ class OpenVinoBackend:
         try:
             model = self._core.read_model(path)
             model.reshape({port: _with_batch(port.partial_shape, batch) for port in model.inputs})
+            if narrow:
+                narrow_products(model)
             compiled = self._core.compile_model(model, self.device, properties)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile {path}: {str(error).splitlines()[0]}") from error
