@@ -14,14 +14,19 @@ from dataclasses import dataclass, replace
 from installation.core.audio_features import AUDIO_REST, AudioAnalyser, AudioFeatures
 from installation.devices.audio_sources import AudioSource, open_audio
 from installation.devices.instrument_config import AudioConfig
+from installation.devices.reader import retry_delay
 from installation.errors import DeviceError, MirrorError
 from installation.runtime.worker import Worker
 
 STALL_S = 1.0
 """A device that gives nothing for so long is lost, whatever it says: it may never say anything."""
 
+BEGIN_S = 3.0
+"""A device that was just opened may take so long to its first sound: a monitor of PulseAudio fills its buffer first."""
+
 _BEHIND_S = 0.25  # samples missing against the clock; PortAudio does not flag every loss (python-sounddevice#64)
 _FADE_FROM_S = 0.1  # younger features are as good as new
+_HEALTHY_S = 5.0  # a device that was heard for so long is tried again at once when it is lost; a loose plug is not
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +37,7 @@ class AudioHealth:
 
     Attributes:
         state: off, opening, live or lost.
-        message: What was wrong last.
+        message: What is wrong; empty while sound is heard.
         opened: How often a source was opened.
         lost_blocks: Blocks that were lost to overflow.
         gaps: How often the samples fell behind the clock: losses that no flag told of.
@@ -73,6 +78,7 @@ class AudioListener:
         self._opener = opener
         self._newest: tuple[AudioFeatures, float] = (AUDIO_REST, float("-inf"))
         self._worker = Worker("audio", self._run)
+        self._missed = False
         self.health = AudioHealth()
 
     def start(self) -> None:
@@ -103,9 +109,10 @@ class AudioListener:
         return self.features(now) if now - self._newest[1] < 2.0 * self._config.rest_s else None
 
     def _run(self) -> None:
-        delay = self._config.retry_first_s
+        attempt = 0
         while not self._worker.ending.is_set():
             self.health.state = "opening"
+            opened_at = self._clock()
             try:
                 source = self._opener(self._config)
             except DeviceError as error:
@@ -116,17 +123,22 @@ class AudioListener:
                 self.health.opened += 1
                 self.health.latency_s = source.latency_s
                 try:
-                    if self._listen(source):
-                        delay = self._config.retry_first_s
+                    self._listen(source)
                 except DeviceError as error:
                     self._lost(error)
                 finally:
                     source.close()
-            self._worker.ending.wait(delay)
-            delay = min(2.0 * delay, self._config.retry_max_s)
+            if self._newest[1] - opened_at > _HEALTHY_S:
+                attempt = 0
+            self._worker.ending.wait(retry_delay(attempt, self._config.retry_first_s, self._config.retry_max_s))
+            attempt += 1
 
-    def _listen(self, source: AudioSource) -> bool:
-        """Analyse until the source is lost or `stop`; True if anything was heard."""
+    def _listen(self, source: AudioSource) -> None:
+        """Analyse until `stop`.
+
+        Raises:
+            DeviceError: When the source is lost.
+        """
         config = self._config
         analyser = AudioAnalyser(
             source.sample_rate,
@@ -144,12 +156,13 @@ class AudioListener:
             self.health.lost_blocks = lost_before + source.lost_blocks
             now = self._clock()
             if block is None:
-                if now - heard_at > STALL_S:
-                    raise DeviceError(f"the audio input {source.name!r} gives no sound for {STALL_S:g} s")
+                limit_s = STALL_S if samples else BEGIN_S
+                if now - heard_at > limit_s:
+                    raise DeviceError(f"the audio input {source.name!r} gives no sound for {limit_s:g} s")
                 continue
             if not samples:
-                self.health.state, began = "live", now
-                log.info("hearing %s at %d Hz", source.name, source.sample_rate)
+                began = now
+                self._found(source)
             heard_at = now
             samples += len(block)
             if (now - began) * source.sample_rate - samples > _BEHIND_S * source.sample_rate:
@@ -159,11 +172,17 @@ class AudioListener:
                 self.health.frames += 1
                 self._newest = (frame, now)
                 self._on_frame(frame)
-        return samples > 0
+
+    def _found(self, source: AudioSource) -> None:
+        self.health.state, self.health.message = "live", ""
+        level = logging.WARNING if self._missed else logging.INFO  # who read of the loss shall read of its end
+        log.log(level, "audio: hearing %s at %d Hz", source.name, source.sample_rate)
+        self._missed = False
 
     def _lost(self, error: MirrorError) -> None:
-        if str(error) != self.health.message:  # a device that stays away is one line, not one each try
-            log.warning("audio: %s", error)
+        if not self._missed:  # a device that stays away is one line, not one each try
+            log.warning("audio: %s; the show goes on in silence", error)
+        self._missed = True
         self.health.state, self.health.message = "lost", str(error)
 
 

@@ -88,13 +88,15 @@ class DeviceSource:
 
     def __init__(self, config: AudioConfig) -> None:
         sound = _fresh_sounddevice()
-        index, self.name = _find_input(sound, config)
+        self.name = config.source
         self.lost_blocks = 0
         self._ended = False
         self._blocks: deque[Block] = deque(maxlen=MAX_HELD_BLOCKS)
         self._came = threading.Event()
-        self.sample_rate = _usable_rate(sound, index, config.sample_rate)
+        self._failure: type[Exception] = sound.PortAudioError
         try:
+            index, self.name = _find_input(sound, config)
+            self.sample_rate = _usable_rate(sound, index, config.sample_rate)
             self._stream = sound.InputStream(
                 device=index,
                 channels=1,
@@ -112,7 +114,7 @@ class DeviceSource:
 
     def read(self, timeout_s: float) -> Block | None:
         if not self._blocks and not self._came.wait(timeout_s):
-            if self._ended or not self._stream.active:
+            if self._ended or not self._is_active():
                 raise DeviceError(f"the audio input {self.name!r} has gone")
             return None
         self._came.clear()
@@ -121,6 +123,12 @@ class DeviceSource:
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)
+
+    def _is_active(self) -> bool:
+        try:
+            return bool(self._stream.active)
+        except self._failure:  # the stream of a device that has gone may answer with an error
+            return False
 
     def _take(self, data: NDArray[np.float32], frames: int, when: Any, status: Any) -> None:
         """PortAudio's thread: no work here."""

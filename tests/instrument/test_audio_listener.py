@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import threading
@@ -124,6 +125,92 @@ def test_losses_are_survived_and_the_rate_may_change() -> None:
     listener.stop()
     assert [source.closed for source in opened] == [True, True, True]
     assert listener.features(time.monotonic()).level > 0.0
+
+
+def test_each_loss_and_each_return_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "installation.devices.audio")
+    steps: list[Script | str] = [
+        Script([20, "unplugged"]),
+        "no such input",
+        "PortAudio does not start",
+        "no such input",
+        Script([20, "unplugged"]),
+        "no such input",
+        Script([100_000]),
+    ]
+
+    def opener(config: AudioConfig) -> Script:
+        step = steps.pop(0)
+        if isinstance(step, str):
+            raise DeviceError(step)
+        return step
+
+    listener = AudioListener(AudioConfig(source="script", retry_first_s=0.05, retry_max_s=0.05), opener=opener)
+    listener.start()
+    assert wait_for(lambda: listener.health.opened == 3 and listener.health.state == "live")
+    assert listener.health.message == ""
+    listener.stop()
+    gone = "audio: unplugged; the show goes on in silence"
+    heard = "audio: hearing script at 48000 Hz"
+    assert [record.getMessage() for record in caplog.records] == [heard, gone, heard, gone, heard]
+    levels = [record.levelno for record in caplog.records]
+    assert levels == [logging.INFO, *[logging.WARNING] * 4], "who is told of the loss is told of the return"
+
+
+def test_a_device_that_was_heard_for_a_while_is_tried_again_at_once() -> None:
+    now, waits = [0.0], []
+
+    class Told(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            if len(waits) == 8:
+                self.set()
+            return super().wait(0.0)
+
+    class Hour(Script):
+        def read(self, timeout_s: float) -> np.ndarray | None:
+            now[0] += self.block_s
+            return super().read(timeout_s)
+
+        def __init__(self, block_s: float) -> None:
+            super().__init__([20, "unplugged"])
+            self.block_s = block_s
+
+    steps: list[Script | str] = ["none", "none", "none", Hour(1.0), "none", Hour(0.04), "none", "none"]
+
+    def opener(config: AudioConfig) -> Script:
+        step = steps.pop(0)
+        if isinstance(step, str):
+            raise DeviceError(step)
+        return step
+
+    listener = AudioListener(AudioConfig(source="script"), clock=lambda: now[0], opener=opener)
+    listener._worker.ending = Told()
+    listener._run()
+    assert waits == [0.5, 1.0, 2.0, 0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_device_may_take_its_time_to_begin_but_not_to_go_on() -> None:
+    now = [0.0]
+
+    class Slow(Script):
+        def read(self, timeout_s: float) -> np.ndarray | None:
+            now[0] += 0.1
+            if now[0] < 2.5 or len(self.steps) == 0:
+                return None
+            return super().read(timeout_s)
+
+    listener = AudioListener(
+        AudioConfig(source="script", retry_first_s=60, retry_max_s=60),
+        clock=lambda: now[0],
+        opener=lambda config: Slow([3]),
+    )
+    listener.start()
+    assert wait_for(lambda: listener.health.state == "lost")
+    listener.stop()
+    assert listener.health.frames > 0
+    assert listener.health.message == "the audio input 'script' gives no sound for 1 s"
+    assert now[0] < 4.5
 
 
 def test_a_device_that_goes_quiet_is_lost() -> None:
