@@ -50,8 +50,7 @@ class PictureBuffer:
             CudaError: If they lie on a GPU and do not come over; the texture keeps what it had.
         """
         if isinstance(images, DeviceImages):
-            if self.shared is None:
-                raise CudaError("pictures came in the memory of a GPU, which was not asked for")
+            assert self.shared is not None, "pictures on the GPU are taken only where it is shared"
             self.shared.fill(self._resource, images)
         else:
             self._buffer.write(np.ascontiguousarray(images, np.float32))  # never made anew: CUDA knows its storage

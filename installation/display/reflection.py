@@ -15,6 +15,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from installation.core.device_images import DeviceImages
 from installation.display.cuda_gl import CudaGl
 from installation.display.picture_buffer import PictureBuffer
 from installation.display.scene import Picture
@@ -97,15 +98,17 @@ class Reflection:
         shape = picture.images.shape
         if len(shape) != 4 or shape[0] < 1 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < 1:
             raise ValueError(f"a picture is (n, 3, r, r) with n >= 1; got {shape}")
+        if isinstance(picture.images, DeviceImages) and self._shared is None:
+            return  # it was on its way when no more were taken
         try:
-            buffer = self._buffer
-            if buffer is None or (buffer.count, buffer.side, buffer.shared) != (shape[0], shape[2], self._shared):
-                buffer = self._allocate(shape[0], shape[2])
+            buffer = self._buffer_for(shape[0], shape[2])
             buffer.upload(picture.images)
         except CudaError as error:
             self._refuse(error)
             return
-        self.first_beside = int(picture.single and shape[0] > 1)
+        self.count, self.resolution = buffer.count, buffer.side
+        self.first_beside = int(picture.single and self.count > 1)
+        self._newest.resize((self.count * self.resolution, self.resolution))
         self._newest.use()
         self._colours.draw(u_planes=buffer.planes)
         self._looked_at = None
@@ -153,14 +156,15 @@ class Reflection:
             target.release()
         self.count = 0
 
-    def _allocate(self, count: int, resolution: int) -> PictureBuffer:
-        made = PictureBuffer(self._ctx, count, resolution, self._shared)
-        if self._buffer is not None:
-            self._buffer.release()
-        self._buffer = made
-        self._newest.resize((count * resolution, resolution))
-        self.count, self.resolution = count, resolution
-        return made
+    def _buffer_for(self, count: int, side: int) -> PictureBuffer:
+        """Have a buffer of this size that is shared with CUDA as it should be; made anew only when that changes."""
+        held = self._buffer
+        if held is not None and (held.count, held.side, held.shared) == (count, side, self._shared):
+            return held
+        self._buffer = PictureBuffer(self._ctx, count, side, self._shared)
+        if held is not None:
+            held.release()
+        return self._buffer
 
     def _refuse(self, error: CudaError) -> None:
         """Take pictures from the host alone from now on; what is shown stays."""

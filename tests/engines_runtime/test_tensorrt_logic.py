@@ -4,15 +4,15 @@ The stand-in records calls and keeps the rules that matter: buffers by name, a s
 enqueued between the same addresses, handles that must be freed. No GPU is involved, and no speed is shown.
 """
 
-import ctypes
 import importlib
 import json
 import os
 import sys
-import types
 
 import numpy as np
 import pytest
+from fake_cuda import FakeCuda
+from fake_tensorrt import TensorRt
 
 from engines.runtime import DEFAULT_PACK
 from engines.runtime.ahead import SlowBackend
@@ -26,154 +26,9 @@ from installation.errors import EngineError
 GPU = NvidiaDevice("NVIDIA Test", "9.0", 13010)
 
 
-class Cuda(types.ModuleType):
-    """The CUDA runtime in host memory."""
-
-    cudaStreamNonBlocking = 1
-    cudaMemcpyKind = types.SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
-    cudaStreamCaptureMode = types.SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
-
-    def __init__(self):
-        super().__init__("cuda.bindings.runtime")
-        self.blocks, self.handles, self.recorded, self.graphs = {}, set(), None, {}
-        self.lost = False
-        self.memory = 1 << 30
-
-    def _handle(self):
-        handle = len(self.graphs) + len(self.handles) + 1000
-        while handle in self.handles:
-            handle += 1
-        self.handles.add(handle)
-        return handle
-
-    def do(self, action):
-        """Enqueue: recorded while a capture is open, done at once otherwise."""
-        if self.recorded is None:
-            action()
-        else:
-            self.recorded.append(action)
-
-    def _status(self):
-        return 719 if self.lost else 0
-
-    def cudaMalloc(self, size):
-        if size > self.memory:
-            return 2, None
-        block = (ctypes.c_char * size)()
-        self.blocks[ctypes.addressof(block)] = block
-        return self._status(), ctypes.addressof(block)
-
-    cudaMallocHost = cudaMalloc
-
-    def cudaFree(self, address):
-        del self.blocks[int(address)]
-        return (self._status(),)
-
-    cudaFreeHost = cudaFree
-
-    def cudaStreamCreateWithFlags(self, flags):
-        return self._status(), self._handle()
-
-    def cudaStreamDestroy(self, stream):
-        self.handles.remove(stream)
-        return (self._status(),)
-
-    cudaGraphDestroy = cudaGraphExecDestroy = cudaStreamDestroy
-
-    def cudaStreamSynchronize(self, stream):
-        return (self._status(),)
-
-    def cudaMemcpyAsync(self, to, source, size, kind, stream):
-        self.do(lambda: ctypes.memmove(int(to), int(source), size))
-        return (self._status(),)
-
-    def cudaStreamBeginCapture(self, stream, mode):
-        self.recorded = []
-        return (self._status(),)
-
-    def cudaStreamEndCapture(self, stream):
-        graph = self._handle()
-        self.graphs[graph], self.recorded = self.recorded, None
-        return self._status(), graph
-
-    def cudaGraphInstantiate(self, graph, flags):
-        made = self._handle()
-        self.graphs[made] = self.graphs[graph]
-        return self._status(), made
-
-    def cudaGraphLaunch(self, graph, stream):
-        for action in self.graphs[graph] if not self.lost else ():
-            action()
-        return (self._status(),)
-
-
-class TensorRt(types.ModuleType):
-    """TensorRT, of which a plan is a line of JSON: which part to run in OpenVINO, and at which batch."""
-
-    TensorIOMode = types.SimpleNamespace(INPUT="in", OUTPUT="out")
-    DataType = types.SimpleNamespace(FLOAT="f32")
-
-    def __init__(self, cuda, version="10.13.3.9"):
-        super().__init__("tensorrt")
-        self.__version__ = version
-        self.cuda = cuda
-        self.offset = 0.0
-        self.Logger = type("Logger", (), {"WARNING": 2, "__init__": lambda self, severity: None})
-        self.Runtime = lambda logger: types.SimpleNamespace(deserialize_cuda_engine=self._deserialise)
-
-    def _deserialise(self, plan):
-        try:
-            stored = json.loads(plan)
-        except ValueError:
-            return None
-        return FakeEngine(self, OpenVinoBackend(threads=1).compile(DEFAULT_PACK, stored["part"], stored["batch"]))
-
-
-class FakeEngine:
-    def __init__(self, trt, inner):
-        self.trt, self.inner = trt, inner
-        self.specs = {**inner.inputs, **inner.outputs}
-        self.num_io_tensors = len(self.specs)
-        self.addresses = {}
-
-    def get_tensor_name(self, index):
-        return list(self.specs)[index]
-
-    def get_tensor_dtype(self, name):
-        return "f32"
-
-    def get_tensor_mode(self, name):
-        return "in" if name in self.inner.inputs else "out"
-
-    def get_tensor_shape(self, name):
-        return self.specs[name].shape
-
-    def create_execution_context(self):
-        return self
-
-    def set_tensor_address(self, name, address):
-        self.addresses[name] = address
-        return True
-
-    def execute_async_v3(self, stream):
-        self.trt.cuda.do(self._execute)
-        return True
-
-    def _execute(self):
-        def at(name):
-            shape = self.specs[name].shape
-            block = (ctypes.c_float * int(np.prod(shape))).from_address(self.addresses[name])
-            return np.ctypeslib.as_array(block).reshape(shape)
-
-        outputs = {name: at(name) for name in self.inner.outputs}
-        self.inner.run({name: at(name) for name in self.inner.inputs}, outputs)
-        for array in outputs.values():
-            array += self.trt.offset
-
-
 @pytest.fixture
 def cuda(monkeypatch):
-    made = Cuda()
+    made = FakeCuda()
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
     return made
 

@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from wheels import fetched
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "engines/runtime/tensorrt_build.py", ROOT / "engines/runtime/tensorrt_backend.py"]
+CUDA_FILES = [*FILES, ROOT / "engines/runtime/resident.py", ROOT / "installation/display/cuda_gl.py"]
 RELEASES = ("10.13.3.9.post1", "11.4.0.106")
 
 CLASSES = {
@@ -102,23 +104,11 @@ def cuda_names():
     """Functions and constants of the CUDA runtime that the code uses."""
     return {
         node.value if isinstance(node, ast.Constant) else node.attr
-        for path in FILES
+        for path in CUDA_FILES
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda"))
         or (isinstance(node, ast.Attribute) and node.attr.startswith("cuda") and node.attr != "cudart")
     } - {"cuda.bindings.runtime", "cuda"}
-
-
-def fetched(folder, *requirements):
-    """Download wheels and unpack them, or skip."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--retries=0"]
-    command += ["--timeout=10", "--dest", str(folder), *requirements]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"pip cannot fetch {', '.join(requirements)} here")
-    for wheel in folder.glob("*.whl"):
-        shutil.unpack_archive(wheel, folder / "unpacked", "zip")
-    return folder / "unpacked"
 
 
 def missing_names(names, module, libraries, folder):
@@ -150,14 +140,22 @@ def test_every_name_of_tensorrt_exists_in_the_real_bindings(tmp_path, release):
     assert missing == ["BuilderFlag.NOT_A_FLAG"], "and the check itself can tell"
 
 
+MEMBERS = {
+    "cudaMemcpyKind": ("cudaMemcpyHostToDevice", "cudaMemcpyDeviceToHost", "cudaMemcpyDeviceToDevice"),
+    "cudaStreamCaptureMode": ("cudaStreamCaptureModeThreadLocal",),
+    "cudaGraphicsRegisterFlags": ("cudaGraphicsRegisterFlagsWriteDiscard",),
+    "cudaGLDeviceList": ("cudaGLDeviceListAll",),
+}
+"""Enumerations of the CUDA runtime, and which of their members the code uses."""
+
+
 def test_every_name_of_the_cuda_runtime_exists_in_the_real_bindings(tmp_path):
     unpacked = fetched(tmp_path, "cuda-bindings", "cuda-pathfinder")
     _, missing = missing_names(cuda_names() | {"cudaNotThere"}, "cuda.bindings.runtime", [], unpacked)
-    kinds = {"cudaMemcpyHostToDevice", "cudaMemcpyDeviceToHost"}
-    modes = {"cudaStreamCaptureModeThreadLocal"}
-    assert set(missing) == {"cudaNotThere", *kinds, *modes}, "members of enumerations are looked up below"
-    members = {f"cudaMemcpyKind.{kind}" for kind in kinds} | {f"cudaStreamCaptureMode.{mode}" for mode in modes}
-    assert missing_names(members, "cuda.bindings.runtime", [], unpacked)[1] == []
+    members = {name for names in MEMBERS.values() for name in names}
+    assert set(missing) == {"cudaNotThere", *members}, "members of enumerations are looked up below"
+    dotted = {f"{enumeration}.{name}" for enumeration, names in MEMBERS.items() for name in names}
+    assert missing_names(dotted, "cuda.bindings.runtime", [], unpacked)[1] == []
 
 
 def test_the_check_sees_what_the_code_uses():
