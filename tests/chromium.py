@@ -17,7 +17,7 @@ from pathlib import Path
 from websockets.sync.client import connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-START_S = 60.0
+PATIENCE_S = 60.0  # of every wait: all end when what they wait for is there, and only a broken program takes so long
 
 
 def find_browser():
@@ -50,10 +50,15 @@ class Browser:
 
     def _attach(self, size, mobile) -> None:
         port = self._port()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
-            page = next(item for item in json.load(answer) if item["type"] == "page")
-        address = page["webSocketDebuggerUrl"]
-        self._socket = self._stack.enter_context(connect(address, max_size=None, open_timeout=START_S))
+        pages, deadline = [], time.monotonic() + PATIENCE_S
+        while not pages:  # the port is there before the page is
+            assert time.monotonic() < deadline, "Chromium has no page"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE_S) as answer:
+                pages = [item["webSocketDebuggerUrl"] for item in json.load(answer) if item["type"] == "page"]
+        # No pings: a browser that a busy machine lets wait for half a minute is not gone.
+        self._socket = self._stack.enter_context(
+            connect(pages[0], max_size=None, open_timeout=PATIENCE_S, ping_interval=None)
+        )
         self._numbers = itertools.count(1)
         self.events = []
         """What the browser told by itself, in order: (method, parameters)."""
@@ -64,23 +69,42 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
         )
         self.call("Page.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **parameters):
         """Call a method of the protocol and wait for its answer."""
-        number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        number = self._send(method, parameters)
+        while (message := self._hear()).get("id") != number:
+            pass
+        assert "error" not in message, message
+        return message["result"]
+
+    def event(self, method: str, since: int = 0, **wanted):
+        """Wait for an event with these parameters, heard from the place `since` of `events` on; returns them all."""
         while True:
-            message = json.loads(self._socket.recv(timeout=30))
-            if "method" in message:
-                self.events.append((message["method"], message["params"]))
-            if message.get("id") == number:
-                assert "error" not in message, message
-                return message["result"]
+            for name, told in self.events[since:]:
+                if name == method and wanted.items() <= told.items():
+                    return told
+            since = len(self.events)
+            self._hear()
 
     def open(self, url: str) -> None:
-        """Go to a page."""
-        self.call("Page.navigate", url=url)
-        self.wait_for("document.readyState === 'complete'")
+        """Go to a page, and wait until it is loaded: it, and not the one that was there before."""
+        since = len(self.events)
+        loader = self.call("Page.navigate", url=url)["loaderId"]
+        self.event("Page.lifecycleEvent", since, loaderId=loader, name="load")
+
+    def _send(self, method: str, parameters) -> int:
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        return number
+
+    def _hear(self):
+        """The next message; an event is kept."""
+        message = json.loads(self._socket.recv(timeout=PATIENCE_S))
+        if "method" in message:
+            self.events.append((message["method"], message["params"]))
+        return message
 
     def run(self, script: str):
         """Evaluate JavaScript; returns its value."""
@@ -88,7 +112,7 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def wait_for(self, script: str, limit_s: float = 20.0) -> None:
+    def wait_for(self, script: str, limit_s: float = PATIENCE_S) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + limit_s
         while not self.run(f"Boolean({script})"):
@@ -115,16 +139,16 @@ class Browser:
         """What a person can read on the page."""
         return self.run("document.body.innerText")
 
-    def press(self, selector: str, seconds: float = 0.0) -> None:
-        """Press an element with a finger, for a while."""
+    def press(self, selector: str, held: str = "") -> None:
+        """Press an element with a finger; JavaScript in `held` runs, to its end, before it is lifted."""
         box = self.run(
             f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center'}});"
             "const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
         mouse = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type="mousePressed", **mouse)
-        if seconds:
-            time.sleep(seconds)
+        if held:
+            self.run(held)
         self.call("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
 
     def picture(self, path: Path) -> None:
@@ -138,12 +162,16 @@ class Browser:
     def _end(self) -> None:
         self._stack.close()
         self._process.terminate()
-        self._process.wait(10)
+        try:
+            self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _port(self) -> int:
         file = Path(self._folder, "DevToolsActivePort")
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline, "Chromium did not start"
             time.sleep(0.05)

@@ -24,7 +24,8 @@ BLACK_LEVEL = 4.0
 """Mean brightness, 0..255, below which the screen counts as black."""
 
 _LOOK_EVERY_S = 0.04
-_START_S = 10.0
+_START_S = 60.0
+_END_S = 60.0
 _HEADER_WORDS = 25
 _COLOUR_BYTES = 12
 
@@ -93,7 +94,7 @@ class Screen:
         self._closing.set()
         self._thread.join(1.0)
         self._server.terminate()
-        self._server.wait(5.0)
+        self._server.wait(_END_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _watch(self) -> None:

@@ -19,7 +19,7 @@ from installation.kiosk.trace import CALLS, Trace, read_trace
 OPTIONS = ("-f", "--seccomp-bpf", "-qq", "-y", "-s", "0", "-e", f"trace={CALLS}")
 """Only the calls that are asked for stop a process; nothing of what is written is shown."""
 
-_LAST_LINES_S = 10.0
+_LAST_LINES_S = 60.0
 _AGAIN_S = 0.02
 
 

@@ -117,7 +117,7 @@ def test_it_opens_offline_without_a_word_of_complaint(audit, browser):
     assert "This measures a model and not people" in browser.text()
     assert browser.run("[...document.images].every(image => image.naturalWidth > 0)")
     assert browser.run("document.images.length") > 15
-    assert browser.run("document.fonts.check('16px \"Report Serif\"')")
+    browser.wait_for("document.fonts.check('16px \"Report Serif\"')")
     for width in (1280, 800, 390):
         assert not wider_than_the_window(browser, width), f"wider than {width} px"
     complaints = [

@@ -100,9 +100,8 @@ def test_messages_are_cut_at_a_whole_character(text):
 def test_the_synthetic_visitor_arrives_in_shared_memory(start):
     eye = start("synthetic")
     for record in eye.records():
-        if record["face_id"] > 0:
+        if record["face_id"] > 0 and int(record["source_state"]) == SourceState.LIVE:
             break
-    assert int(record["source_state"]) == SourceState.LIVE
     width, height = record["frame_size"]
     assert max(width, height) == 320
     assert record["camera"][:height, :width].std() > 5
@@ -123,8 +122,8 @@ def test_pictures_are_published_without_anybody(start, tmp_path, cards):
     ids = []
     for record in start(video).records():
         assert record["face_id"] == 0
-        assert tuple(record["frame_size"]) == (64, 48)
-        if record["frame_id"] > 0:
+        if record["frame_id"] > 0:  # before the first picture there may be news that it is being opened
+            assert tuple(record["frame_size"]) == (64, 48)
             assert record["camera"][4, 4, 1] > 120
             ids.append(int(record["frame_id"]))
         if len(ids) == 5:
@@ -145,10 +144,9 @@ def test_a_camera_on_its_side_is_turned(start, tmp_path, cards):
 def test_a_black_picture_is_told(start, tmp_path, cards):
     video = cards.write_video(tmp_path / "night.mp4", [np.zeros((48, 64, 3), np.uint8)] * 25)
     for record in start(video).records():
-        if read_message(record):
+        if "black" in read_message(record) and int(record["source_state"]) == SourceState.LIVE:
             break
-    assert "black" in read_message(record)
-    assert int(record["source_state"]) == SourceState.LIVE
+    assert "uncover the lens" in read_message(record)
 
 
 @pytest.mark.parametrize(

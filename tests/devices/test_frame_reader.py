@@ -9,7 +9,7 @@ from installation.devices.reader import FrameReader, retry_delay
 from installation.devices.source import SourceState
 from installation.errors import ConfigError, DeviceError
 
-PATIENCE_S = 20.0  # bound of a wait that ends as soon as the other thread has done its part
+PATIENCE_S = 60.0  # bound of a wait that ends as soon as the other thread has done its part
 CONFIG = CameraConfig()
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
+from ports import free_port
 
 from installation.devices.config import CameraConfig
 from installation.devices.reader import FrameReader
@@ -15,7 +16,8 @@ from installation.devices.source import SourceState
 from installation.devices.stream import NetworkStream, without_password
 from installation.errors import DeviceError
 
-CONFIG = CameraConfig(open_timeout_s=5.0, read_timeout_s=0.5)
+CONFIG = CameraConfig(open_timeout_s=60.0, read_timeout_s=60.0)  # a server that a busy machine lets wait is well
+IMPATIENT = CameraConfig(open_timeout_s=60.0, read_timeout_s=0.5, retry_first_s=0.05)
 BOUNDARY = b"--frame\r\n"
 
 
@@ -112,8 +114,8 @@ def test_mjpeg_over_http_flows(serve):
     source.close()
 
 
-def test_a_stream_that_stalls_is_told_within_its_time_out(serve):
-    source = NetworkStream(serve((30, "stall")).url, CONFIG)
+def test_a_stream_that_stalls_is_told(serve):
+    source = NetworkStream(serve((30, "stall")).url, IMPATIENT)
     source.open()
     with pytest.raises(DeviceError, match=r"broke off|closed") as caught:
         drain(source)
@@ -130,8 +132,7 @@ def test_a_stream_that_its_server_ends(serve):
 
 
 def test_nobody_answers():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     with pytest.raises(DeviceError, match=f"127.0.0.1:{port}.*does not answer"):
         NetworkStream(f"http://127.0.0.1:{port}/video", CONFIG).open()
 
@@ -150,23 +151,21 @@ def test_a_web_page_is_no_stream(serve):
 
 
 def test_an_rtsp_server_that_is_not_there():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     with pytest.raises(DeviceError, match="does not answer"):
-        NetworkStream(f"rtsp://127.0.0.1:{port}/live", CONFIG).open()
+        NetworkStream(f"rtsp://127.0.0.1:{free_port()}/live", CONFIG).open()
 
 
 def test_the_reader_takes_a_stalled_stream_up_again(serve):
     server = serve((30, "stall"), (30, "close"), (30, "stall"))
     seen = []
     reader = FrameReader(
-        NetworkStream(server.url, CONFIG),
-        CameraConfig(open_timeout_s=5.0, read_timeout_s=0.5, retry_first_s=0.05),
+        NetworkStream(server.url, IMPATIENT),
+        IMPATIENT,
         wait=lambda stop, seconds: seen.append(reader.status()) or stop.wait(0.0),
     )
     reader.start()
     captured = 0
-    while captured < 45 and (frame := reader.wait_newer(20.0)) is not None:
+    while captured < 45 and (frame := reader.wait_newer(60.0)) is not None:
         captured = frame.frame_id
     assert captured >= 45
     assert server.connections >= 2

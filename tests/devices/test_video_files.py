@@ -98,7 +98,7 @@ def test_closing_wakes_a_reader_that_waits(card_video):
     thread = threading.Thread(target=lambda: results.append(source.read()))
     thread.start()
     source.close()
-    thread.join(20.0)
+    thread.join(60.0)
     assert results == [None]
 
 

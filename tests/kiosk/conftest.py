@@ -10,10 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for docent_parts.py
 
-from docent_parts import PIN, STATE
+from docent_parts import PIN, STATE, run_patient_docent
+from ports import free_port
 
 from installation.kiosk.config import DocentConfig
-from installation.kiosk.docent import run_docent
 from installation.kiosk.links import JsonSlot
 
 CONTEXT = multiprocessing.get_context("spawn")
@@ -23,8 +23,7 @@ class Page:
     """The page's process, and the two ends that the supervisor would hold."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.board = JsonSlot()
         self.url = f"http://127.0.0.1:{self.port}/"
         self.start()
@@ -34,7 +33,7 @@ class Page:
         self.commands, child = CONTEXT.Pipe(duplex=False)
         config = DocentConfig(enabled=True, pin=PIN, port=self.port)
         arguments = (config, self.board.layout, child, ("en", "es"), b"one secret")
-        self._process = CONTEXT.Process(target=run_docent, args=arguments)
+        self._process = CONTEXT.Process(target=run_patient_docent, args=arguments)
         self._process.start()
         child.close()
         deadline = time.monotonic() + 60
@@ -53,7 +52,7 @@ class Page:
         self._process.join()
         self.commands.close()
 
-    def asked(self, seconds: float = 5.0):
+    def asked(self, seconds: float = 60.0):
         """The next command, or None."""
         return self.commands.recv() if self.commands.poll(seconds) else None
 

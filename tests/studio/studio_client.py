@@ -15,10 +15,17 @@ class Client:
             address = f"ws://127.0.0.1:{port}/ws"
             headers = {"Host": host} if host else {}
             self._socket = stack.enter_context(
-                connect(address, origin=origin, additional_headers=headers, max_size=None)
+                connect(
+                    address,
+                    origin=origin,
+                    additional_headers=headers,
+                    max_size=None,
+                    open_timeout=60,
+                    ping_interval=None,  # a studio that a busy machine lets wait is not gone
+                )
             )
             self._socket.send(json.dumps(first or {"hello": True}))
-            self.hello = json.loads(self._socket.recv(timeout=30))
+            self.hello = json.loads(self._socket.recv(timeout=60))
             self._stack = stack.pop_all()
 
     def ask(self, **message):

@@ -43,7 +43,7 @@ class Served:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(20)
+            self._process.wait(60)
         self._process.kill()
         self._process.stderr.close()
         return self._process.wait()

@@ -1,7 +1,6 @@
 """The studio under strace, from a photograph to a film: no file is written, nobody outside is spoken to."""
 
 import shutil
-import time
 from ipaddress import ip_address
 
 import pytest
@@ -10,7 +9,7 @@ pytest.importorskip("websockets", reason="the extra 'docent' is not installed")
 from studio_client import Client
 from studio_served import Served
 
-from installation.kiosk.trace import CALLS, read_trace
+from installation.kiosk.witness import Witness
 
 STRACE = shutil.which("strace")
 NO_FILES = ("/dev/", "/proc/", "/memfd:")  # a memfd is memory with a number
@@ -18,9 +17,8 @@ NO_FILES = ("/dev/", "/proc/", "/memfd:")  # a memfd is memory with a number
 
 @pytest.mark.skipif(STRACE is None, reason="no strace is installed here")
 def test_no_file_is_written_and_nobody_outside_is_spoken_to(people, tmp_path):
-    log = tmp_path / "trace"
-    options = ("-D", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "0", "-e", f"trace={CALLS}", "-o", str(log))
-    served = Served("--port", "0", under=(STRACE, *options))
+    witness = Witness(tmp_path / "trace")
+    served = Served("--port", "0", under=tuple(witness.prefix))
     client = Client(served.port)
     client.bring((people / "one.jpg").read_bytes(), "one.jpg")
     assert client.hear("sitter", "trouble")[0]["kind"] == "sitter"
@@ -31,11 +29,8 @@ def test_no_file_is_written_and_nobody_outside_is_spoken_to(people, tmp_path):
     client.hear("progress", seconds=120)
     client.close()
     assert served.close() == 0
-    for _ in range(100):  # the tracer writes its last lines after the studio's end
-        trace = read_trace(log.read_text("utf-8", "replace").splitlines())
-        if trace.listening and trace.written:
-            break
-        time.sleep(0.05)
+    witness.close()
+    trace = witness.trace
     assert trace.listening == {("127.0.0.1", 0)}, "the trace saw the studio at work"
     kept = {path for path in trace.files if not path.startswith(NO_FILES)}
     assert kept == set()

@@ -10,7 +10,7 @@ import { Stage } from "./stage.js";
 import { followTabs } from "./tabs.js";
 
 const $ = (id) => document.getElementById(id);
-const PATIENCE_MS = 4000; // after that a picture counts as lost and is asked for again
+const PATIENCE_MS = 30000; // after that a picture counts as lost and is asked for again; a slow look takes seconds
 const REST_MS = 250; // a finger that rests for so long gets the whole picture in place of a draft
 
 const controls = new Controls(), stage = new Stage();
