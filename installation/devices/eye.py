@@ -187,10 +187,8 @@ class _Eye:
             record["crop_landmarks"][...] = sighting.crop_landmarks
             record["measures"][...] = astuple(sighting.measures)
             self._to_wipe = BUFFERS
-        elif self._to_wipe:
-            self._to_wipe -= 1
-            for name in ("crop", "landmarks", "crop_landmarks", "quad", "measures"):
-                record[name][...] = 0  # a face that is gone stays in no buffer
+        else:
+            self._wipe_face(record)
         self._reacquired = watcher.tracker.reacquired
         self._looked += 1
         self._with_face += sighting is not None
@@ -205,10 +203,18 @@ class _Eye:
             return
         record = self._slot.begin()
         self._write_picture(record)
+        self._wipe_face(record)
         record["face_id"][...] = record["faces"][...] = 0
         self._write_state(record, status, status.message)
         record["watch_ms"][...] = record["publish_ms"][...] = 0.0
         self._slot.commit()
+
+    def _wipe_face(self, record: dict[str, NDArray[Any]]) -> None:
+        """A face that is gone stays in no buffer: each is wiped by the first record without a face that lies in it."""
+        if self._to_wipe:
+            self._to_wipe -= 1
+            for name in ("crop", "landmarks", "crop_landmarks", "quad", "measures"):
+                record[name][...] = 0
 
     def _write_picture(self, record: dict[str, NDArray[Any]]) -> float:
         """Copy the newest picture; returns the factor from its pixels to the record's."""

@@ -125,10 +125,10 @@ def test_a_face_that_has_gone_is_in_no_buffer_of_the_eye_and_a_wiped_slot_holds_
         until(lambda: int(slot.latest()[1]["face_id"]) == 0)
         gone = slot.sequence
         until(lambda: slot.sequence > gone + 3 * BUFFERS)
-        for record in slot._views:
-            assert record["camera"].any(), "the camera goes on"
-            for name in ("crop", "landmarks", "crop_landmarks", "quad", "measures"):
-                assert not record[name].any(), name
+        # Pictures that were on their way may have shown the face once more.
+        parts = ("crop", "landmarks", "crop_landmarks", "quad", "measures")
+        until(lambda: not any(record[name].any() for record in slot._views for name in parts))
+        assert all(record["camera"].any() for record in slot._views), "the camera goes on"
     finally:
         stop.set()
         eye.join(LIMIT_S)
