@@ -53,7 +53,7 @@ def remove_orphans() -> int:
     for path in _FOLDER.glob(f"{PREFIX}*") if _LINUX else ():
         lock = _lock(path)
         if lock is not None:
-            path.unlink()
+            path.unlink(missing_ok=True)  # the tracker of a dead owner may be quicker
             os.close(lock)
             removed += 1
     return removed
