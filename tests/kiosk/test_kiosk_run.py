@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -49,15 +50,11 @@ class Kiosk:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def facts(self):
-        urls = [line.split("health: ")[1] for line in self.said().splitlines() if "health: http" in line]
+        urls = re.findall(r"health: (http\S+)\n", self.said())
         if not urls:
             return {}
         try:
-            with urllib.request.urlopen(urls[-1], timeout=5) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as error:
-            with error:
-                return json.load(error)
+            return ask(urls[-1])
         except OSError:  # it begins afresh
             return {}
 
@@ -75,6 +72,16 @@ class Kiosk:
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(LIMIT_S)
+
+
+def ask(url):
+    """What a health page says; 503 carries it too."""
+    try:
+        with urllib.request.urlopen(url, timeout=LIMIT_S) as reply:
+            return json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return json.load(error)
 
 
 @pytest.fixture
@@ -130,9 +137,8 @@ def test_a_screen_that_cannot_be_reached_is_a_sentence_and_tried_again(start):
 
 def test_a_camera_that_is_not_there_is_a_sentence_and_the_show_goes_on(start):
     kiosk = start("", "--source", "camera:97")
-    facts = kiosk.until(lambda facts: facts.get("drawing") and facts["camera"]["message"])
+    facts = kiosk.until(lambda facts: facts.get("drawing") and "there is no camera '97'" in "".join(facts["problems"]))
     assert (facts["ok"], facts["mode"]) == (False, "show")
-    assert "there is no camera '97'" in "".join(facts["problems"])
     assert facts["restarts"] == dict.fromkeys(facts["restarts"], 0), "no crash loop"
     assert kiosk.end() == 0
 
@@ -174,12 +180,12 @@ def test_a_killed_supervisor_leaves_no_process_and_no_shared_memory(start):
 def test_a_wrong_config_is_safe_mode_until_it_is_mended(start):
     kiosk = start("[hours]\nzone = 'Europe/Nowhere'\n")
     kiosk.until(lambda facts: "no time zone" in " ".join(facts.get("problems", [])))
-    kiosk.config.write_text(kiosk.config.read_text().replace("Europe/Nowhere", "Nowhere"))
+    write(kiosk.config, kiosk.config.read_text().replace("Europe/Nowhere", "Nowhere"))
     time.sleep(1.5)
     assert kiosk.process.poll() is None
     text = kiosk.config.read_text().replace("zone = 'Nowhere'", 'sunday = []\n[engine]\npack = "elsewhere"')
     acknowledge(load_config(write(kiosk.config.with_name("good.toml"), text)))
-    kiosk.config.write_text(text)
+    write(kiosk.config, text)
     kiosk.until(lambda _: "no model pack 'elsewhere'" in kiosk.said())
     assert kiosk.end() == 0
 
@@ -196,5 +202,7 @@ def test_a_taken_port_is_a_sentence_and_the_show_goes_on(start, tmp_path):
 
 
 def write(path, text):
-    path.write_text(text)
-    return path
+    """Write a file at once: nobody ever reads a half of it, which may be a config as well."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    return part.replace(path)
