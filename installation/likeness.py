@@ -1,8 +1,9 @@
 """The visitor's likeness: bones and colours settle over the visit, expression and pose stay live.
 
-The encoder's answer for one picture is the start. Twice a second it is refined by what the camera saw, and the
-mean of what lasts is held; each picture's W+ is drawn toward it, faded in over a second, and expression and pose are
-solved again for it. All of it is forgotten with the visit.
+The encoder's answer for one picture is the start. Twice a second it is refined by what the camera saw, beside the
+thread that draws, so that no picture waits for it; the next picture takes up what was found. The mean of what lasts is
+held; each picture's W+ is drawn toward it, faded in over a second, and expression and pose are solved again for it. All
+of it is forgotten with the visit.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class LivingLikeness:
         self._settling = Settling(lasting.size)
         self._face_id = 0
         self._refined_at = float("-inf")
+        self._refining = False
+        self._taken: dict[str, NDArray[np.float32]] = {}
+        self._found = np.zeros((1, lasting.size), np.float32)
         self._features = np.zeros((1, lasting.size), np.float32)
         self._held = np.float32(HELD) * lasting[None]
         self._amount = np.zeros((1, 1), np.float32)
@@ -49,7 +53,8 @@ class LivingLikeness:
     def warm_up(self, seen: Mapping[str, NDArray[np.float32]]) -> None:
         """Run both graphs before the curtain."""
         for _ in range(2):
-            self._run_refine(self._settled, seen)
+            self._begin_refining(self._settled, seen)
+            self._end_refining()
             self._run_settle(self._settled, seen)
         self.forget()
 
@@ -65,10 +70,12 @@ class LivingLikeness:
         if face_id != self._face_id:
             self.forget()
             self._face_id = face_id
+        if self._refining:
+            self._end_refining()
+            self._settling.step(self._found[0], self._refined_at)
         if now - self._refined_at >= REFINE_EVERY_S:
             self._refined_at = now
-            self._run_refine(w_plus, seen)
-            self._settling.step(self._features[0], now)
+            self._begin_refining(w_plus, seen)
         self._amount[:] = self._settling.presence(now)
         if self._amount[0, 0] <= 0.0:
             return
@@ -78,15 +85,27 @@ class LivingLikeness:
 
     def forget(self) -> None:
         """Wipe all that is known of the visitor."""
+        if self._refining:
+            self._end_refining()
         self._face_id = 0
         self._refined_at = float("-inf")
         self._settling.forget()
-        for values in (self._features, self._amount, self._settled):
+        for values in (self._found, self._features, self._amount, self._settled, *self._taken.values()):
             values[:] = 0.0
 
-    def _run_refine(self, w_plus: Latent, seen: Mapping[str, NDArray[np.float32]]) -> None:
-        inputs = {"w_plus": w_plus, "crop": seen["crop"], "landmarks": seen["landmarks"]}
-        self._pack.engine(REFINE, 1).run(inputs, {"features": self._features})
+    def _begin_refining(self, w_plus: Latent, seen: Mapping[str, NDArray[np.float32]]) -> None:
+        """Begin to refine a copy: the buffers of this picture are the next one's."""
+        given = {"w_plus": w_plus, "crop": seen["crop"], "landmarks": seen["landmarks"]}
+        if not self._taken:
+            self._taken = {name: np.empty_like(values) for name, values in given.items()}
+        for name, values in given.items():
+            np.copyto(self._taken[name], values)
+        self._pack.engine(REFINE, 1).start(self._taken, {"features": self._found})
+        self._refining = True
+
+    def _end_refining(self) -> None:
+        self._refining = False
+        self._pack.engine(REFINE, 1).wait()
 
     def _run_settle(self, w_plus: Latent, seen: Mapping[str, NDArray[np.float32]]) -> None:
         inputs = {"w_plus": w_plus, "landmarks": seen["landmarks"], "features": self._features,

@@ -70,6 +70,25 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class QueuedEngine(Engine, Protocol):
+    """An engine that computes by itself while its thread does something else. One run is under way at a time."""
+
+    def start(self, inputs: Arrays, outputs: Arrays) -> None:
+        """Begin a run; the arrays must be left alone until `wait` has returned.
+
+        Raises:
+            EngineError: As `run`, but for what happens on the device; if a run is under way.
+        """
+
+    def wait(self) -> None:
+        """Finish the run that was begun.
+
+        Raises:
+            EngineError: If there is none, or the device failed.
+        """
+
+
+@runtime_checkable
 class ResidentEngine(Engine, Protocol):
     """An engine on an NVIDIA GPU with one output, which can be taken up where it is made."""
 
@@ -81,6 +100,18 @@ class ResidentEngine(Engine, Protocol):
 
         Raises:
             EngineError: As `run`.
+        """
+
+
+@runtime_checkable
+class KeepingEngine(Engine, Protocol):
+    """An engine that keeps copies of what passed through it, in staging memory or on its device."""
+
+    def forget(self) -> None:
+        """Write over every copy.
+
+        Raises:
+            EngineError: If the device failed.
         """
 
 

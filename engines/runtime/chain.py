@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.ahead import BuildAhead, SlowBackend
-from engines.runtime.backends import Arrays, Backend, ByteEngine, Engine, ResidentEngine, TensorSpec, check_tensors
+from engines.runtime.backends import (
+    Arrays,
+    Backend,
+    ByteEngine,
+    Engine,
+    KeepingEngine,
+    QueuedEngine,
+    ResidentEngine,
+    TensorSpec,
+    check_tensors,
+)
 from engines.runtime.golden import check_golden
 from installation.errors import EngineError
 
@@ -173,6 +183,7 @@ class GuardedEngine:
         self._batch = batch
         self._turn = 0
         self._told = False
+        self._under_way: tuple[QueuedEngine | None, Arrays, Arrays] | None = None
         engine, self._backend = chain.prepare(part, batch)
         self._engine: Engine | None = engine
         self.precision = engine.precision
@@ -183,8 +194,9 @@ class GuardedEngine:
         """Run once; on a failure, once more on the next back-end.
 
         Raises:
-            EngineError: If a tensor is missing or misshapen, or the last back-end failed.
+            EngineError: If a tensor is missing or misshapen, the last back-end failed, or a run is under way.
         """
+        self._check_idle()
         self._chain.take_up()
         while True:
             engine = self._engine or self._compile_again()
@@ -197,6 +209,40 @@ class GuardedEngine:
                 continue
             if self._plausible(outputs) or not self._replaces(inputs):
                 return
+
+    def start(self, inputs: Arrays, outputs: Arrays) -> None:
+        """Begin a run that `wait` finishes; an engine that cannot compute by itself does all of it there.
+
+        The arrays must be left alone until then. Faults are told by `wait`, save one: that a run is under way.
+        """
+        self._check_idle()
+        self._chain.take_up()
+        engine = self._engine if isinstance(self._engine, QueuedEngine) else None
+        if engine is not None:
+            try:
+                engine.start(inputs, outputs)
+            except EngineError as error:
+                log.info("the %s on %s: %s", self._part, self._backend.name, error)
+                engine = None
+        self._under_way = engine, inputs, outputs
+
+    def wait(self) -> None:
+        """Finish the run that was begun. A fault is left to `run`, which comes upon it again.
+
+        Raises:
+            EngineError: As `run`, or if there is no run to wait for.
+        """
+        if self._under_way is None:
+            raise EngineError(f"no run of the {self._part} was started")
+        (engine, inputs, outputs), self._under_way = self._under_way, None
+        if engine is not None and engine is self._engine:  # a released one has finished, but nobody vouches for it
+            try:
+                engine.wait()
+                if self._plausible(outputs):
+                    return
+            except EngineError as error:
+                log.info("the %s on %s: %s", self._part, self._backend.name, error)
+        self.run(inputs, outputs)
 
     @property
     def resident(self) -> bool:
@@ -232,6 +278,14 @@ class GuardedEngine:
             return False
         return self._plausible(outputs)
 
+    def forget(self) -> None:
+        """Write over the copies that the engine keeps of what passed through it; a lost device has none left."""
+        if isinstance(self._engine, KeepingEngine):
+            try:
+                self._engine.forget()
+            except EngineError as error:
+                log.warning("the %s on %s could not be wiped: %s", self._part, self._backend.name, error)
+
     def release(self) -> None:
         """Free the device memory; the next run compiles again, on the back-end that is current then."""
         engine, self._engine = self._engine, None
@@ -243,6 +297,10 @@ class GuardedEngine:
             log.warning("the %s on %s could not be closed: %s", self._part, self._backend.name, error)
 
     close = release
+
+    def _check_idle(self) -> None:
+        if self._under_way is not None:
+            raise EngineError(f"a run of the {self._part} is under way; wait for it first")
 
     def _compile_again(self) -> Engine:
         engine, self._backend = self._chain.prepare(self._part, self._batch)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +101,15 @@ class OpenVinoBackend:
                 narrow_products(model)
             compiled = self._core.compile_model(model, self.device, properties)
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot compile {path}: {str(error).splitlines()[0]}") from error
+            raise EngineError(f"OpenVINO cannot compile {path}: {_sentence(error)}") from error
         return OpenVinoEngine(compiled, {"f32": "fp32", "f16": "fp16"}.get(precision, precision))
 
 
 class OpenVinoEngine:
-    """A compiled model with one infer request. Inputs and outputs are bound without a copy."""
+    """A compiled model with one infer request. Inputs and outputs are bound without a copy.
+
+    `run` computes in the calling thread, `start` in one of OpenVINO's; neither holds Python's lock meanwhile.
+    """
 
     def __init__(self, compiled: ov.CompiledModel, precision: str = "fp32") -> None:
         self.precision = precision
@@ -113,17 +117,44 @@ class OpenVinoEngine:
         self.outputs: Mapping[str, TensorSpec] = {p.any_name: TensorSpec(tuple(p.shape)) for p in compiled.outputs}
         self._request: ov.InferRequest | None = compiled.create_infer_request()
         self._bound: dict[str, tuple[int, object]] = {}
+        self._under_way = False
 
     def run(self, inputs: Arrays, outputs: Arrays) -> None:
+        request = self._given(inputs, outputs)
+        with _told():
+            request.infer()
+
+    def start(self, inputs: Arrays, outputs: Arrays) -> None:
+        request = self._given(inputs, outputs)
+        with _told():
+            request.start_async()
+        self._under_way = True
+
+    def wait(self) -> None:
+        if self._request is None or not self._under_way:
+            raise EngineError("no run was started")
+        self._under_way = False
+        with _told():
+            self._request.wait()
+
+    def close(self) -> None:
+        if self._request is not None and self._under_way:
+            self._under_way = False
+            with suppress(RuntimeError):  # whatever came of it: OpenVINO writes into arrays that are let go of here
+                self._request.wait()
+        self._request = None
+        self._bound.clear()
+
+    def _given(self, inputs: Arrays, outputs: Arrays) -> ov.InferRequest:
+        """Bind the tensors of a run to the request."""
         if self._request is None:
             raise EngineError("the engine is closed")
+        if self._under_way:
+            raise EngineError("a run is under way; wait for it first")
         for specs, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
             for name, spec in specs.items():
                 self._bind(name, spec, arrays)
-        try:
-            self._request.infer()
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO failed while running: {str(error).splitlines()[0]}") from error
+        return self._request
 
     def _bind(self, name: str, spec: TensorSpec, arrays: Arrays) -> None:
         array = arrays.get(name)
@@ -139,9 +170,20 @@ class OpenVinoEngine:
         self._request.set_tensor(name, tensor)
         self._bound[name] = (address, array)  # keeps the array alive as long as OpenVINO points into it
 
-    def close(self) -> None:
-        self._request = None
-        self._bound.clear()
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell OpenVINO's faults as ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO failed while running: {_sentence(error)}") from error
+
+
+def _sentence(error: RuntimeError) -> str:
+    """The line of OpenVINO's message that says what is wrong, after those that say where it was noticed."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith(("Exception from", "Caught exc"))), lines[0])
 
 
 def _with_batch(shape: ov.PartialShape, batch: int) -> ov.PartialShape:

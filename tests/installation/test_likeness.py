@@ -25,7 +25,9 @@ def pack():
 
 @pytest.fixture
 def likeness(pack):
-    return LivingLikeness.of(pack)
+    made = LivingLikeness.of(pack)
+    yield made
+    made.forget()
 
 
 class Visitor:
@@ -93,6 +95,24 @@ def test_another_face_begins_anew_and_the_visit_leaves_nothing(likeness, pack):
         assert not values.any()
 
 
+def test_what_is_found_beside_the_drawing_comes_with_the_next_picture(likeness, pack):
+    visitor = Visitor(pack, 9, tremble=0.0)
+    visitor.stay(likeness, 1, 0.0, 0.1)
+    assert likeness._settling.empty
+    visitor.stay(likeness, 1, 0.1, 0.1)
+    assert not likeness._settling.empty
+
+
+def test_forgetting_wipes_what_is_still_being_refined(likeness, pack):
+    Visitor(pack, 10).stay(likeness, 1, 0.0, 0.1)
+    assert likeness._refining
+    likeness.forget()
+    assert not likeness._refining
+    assert set(likeness._taken) == {"w_plus", "crop", "landmarks"}
+    for values in (likeness._found, likeness._features, *likeness._taken.values()):
+        assert not values.any()
+
+
 def test_a_broken_encoding_spoils_nothing(likeness, pack):
     visitor = Visitor(pack, 7, tremble=0.0)
     before = visitor.stay(likeness, 1, 0.0, 2.0)[-1]
@@ -125,7 +145,14 @@ def test_the_show_settles_its_visitor_and_forgets_with_the_visit(pack, likeness)
     assert not likeness._settling.empty
     made.forget()
     assert likeness._settling.empty
-    for values in (likeness._features, likeness._settled, shader._latent, shader._parameters, shader._bytes):
+    for values in (
+        likeness._found,
+        likeness._settled,
+        *likeness._taken.values(),
+        shader._latent,
+        shader._parameters,
+        shader._bytes,
+    ):
         assert not values.any()
     made.close()
     eye.close(unlink=True)
