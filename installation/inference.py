@@ -194,6 +194,7 @@ class Inference:
                     self._inputs[n][:] = 0.0
                     for image in images if n > 1 or resting else ():
                         image[:] = 0.0
+                self._pack.forget()
                 self._on_gpu.wipe(resting=resting)
                 if self._painter is not None:
                     self._painter.wipe(resting=resting)
@@ -202,12 +203,9 @@ class Inference:
         self._wipe_in = 2 * _PICTURES
         for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._all, self._shown):
             latent[:] = 0.0
-        self._crop[:] = 0
         for tensor in self._encoder_in.values():
             tensor[:] = 0.0
-        self._encode(feedback=0.0)  # of nothing: back-ends keep copies of what they were given
-        for latent in (self._encoded, *self._encoder_in.values()):
-            latent[:] = 0.0
+        self._crop[:] = 0
         for copy in self._camera:
             for values in copy.values():
                 values[:] = 0

@@ -135,7 +135,7 @@ class FakeCuda(types.ModuleType):
     def cudaStreamSynchronize(self, stream):
         return (self._status(),)
 
-    def cudaMemset(self, address, value, size):
+    def cudaMemsetAsync(self, address, value, size, stream):
         ctypes.memset(int(address), value, size)
         return (self._status(),)
 

@@ -111,6 +111,15 @@ class CudaEngine:
         stream = torch.cuda.current_stream(self._device).cuda_stream if self._pinned else 0
         return self._made.data_ptr(), stream
 
+    def forget(self) -> None:
+        copies = [*self._staged.values(), *self._given.values(), self._fetched, self._made, self._forward.result]
+        if self._bytes is not None:
+            copies += self._bytes.copies
+        with _told(), torch.inference_mode():
+            for copy in copies:
+                if copy is not None:
+                    copy.zero_()
+
     def close(self) -> None:
         self._module = self._made = self._bytes = None
         self._forward.release()
@@ -161,6 +170,11 @@ class BytesIn:
         self._given = torch.zeros((height, width, planes), dtype=torch.uint8, device=crop.device)
         self._normalise = Captured(self._compute, crop.device)
 
+    @property
+    def copies(self) -> list[Tensor]:
+        """What is kept of the last crop."""
+        return [self._staged, self._given]
+
     def send(self, crop: NDArray[np.uint8]) -> None:
         """Write (s, s, 3) uint8 RGB into the network's input, without waiting.
 
@@ -186,12 +200,15 @@ class Captured:
     Args:
         function: Gives its result in the same place each time it is replayed.
         device: Where it runs.
+
+    Attributes:
+        result: Where a graph leaves it; None without a graph.
     """
 
     def __init__(self, function: Callable[[], Tensor], device: torch.device) -> None:
         self._function: Callable[[], Tensor] | None = function
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._result: Tensor | None = None
+        self.result: Tensor | None = None
         if device.type == "cuda":
             self._capture(function, device)
 
@@ -200,12 +217,12 @@ class Captured:
         if self._graph is None:
             return self._function()
         self._graph.replay()
-        assert self._result is not None
-        return self._result
+        assert self.result is not None
+        return self.result
 
     def release(self) -> None:
         """Let go of graph and memory."""
-        self._function = self._graph = self._result = None
+        self._function = self._graph = self.result = None
 
     def _capture(self, function: Callable[[], Tensor], device: torch.device) -> None:
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -217,10 +234,10 @@ class Captured:
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the display's thread uses CUDA too
-                self._result = function()
+                self.result = function()
         except RuntimeError as error:
             log.warning("not captured, launched layer by layer: %s", str(error).splitlines()[0])
-            self._result = None
+            self.result = None
             return
         self._graph = graph
 

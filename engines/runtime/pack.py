@@ -160,6 +160,11 @@ class Pack:
         """Find the W+ of given portraits: (n, P) -> (n, num_ws, w_dim); packs of the portrait only."""
         return self._run("portrait", {"parameters": parameters}, "w_plus", (self.num_ws, self.w_dim))
 
+    def forget(self) -> None:
+        """Write over what engines keep of the last pictures and latents; they are used as before."""
+        for engine in self._engines.values():
+            engine.forget()
+
     def close(self) -> None:
         """Release every engine."""
         self._chain.close()

@@ -22,6 +22,8 @@ from installation.core.device_images import DeviceImages
 from installation.core.latents import Latent
 from installation.runtime.cuda import Cuda, CudaError
 
+_DEFAULT_STREAM = 0
+
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +78,9 @@ class ResidentPictures:
         try:
             for count, ring in self._rings.items():
                 for address in ring.addresses if count > 1 or resting else ():
-                    self._call("cudaMemset", address, 0, ring.nbytes)
+                    self._call("cudaMemsetAsync", address, 0, ring.nbytes, _DEFAULT_STREAM)
+            if self._rings:
+                self._call("cudaStreamSynchronize", _DEFAULT_STREAM)
         except CudaError as error:
             log.warning("pictures on the GPU could not be cleared: %s", error)
 

@@ -209,6 +209,11 @@ class TensorRtEngine:
         self._call("cudaGraphLaunch", self._launch, self._stream)
         return int(self._device[next(iter(self.outputs))]), int(self._stream)
 
+    def forget(self) -> None:
+        for name, values in self._host.items():
+            values[...] = 0.0
+            self._call("cudaMemsetAsync", self._device[name], 0, values.nbytes, self._stream)
+
     def close(self) -> None:
         """Free everything, the newest first; a lost device is told once everything was tried."""
         self._launch = None

@@ -15,7 +15,7 @@ from engines.networks import cuda_backend  # noqa: E402
 from engines.networks.cuda_backend import CudaBackend, CudaEngine  # noqa: E402
 from engines.networks.torch_backend import Network  # noqa: E402
 from engines.runtime import DEFAULT_PACK  # noqa: E402
-from engines.runtime.backends import ByteEngine, ResidentEngine  # noqa: E402
+from engines.runtime.backends import ByteEngine, KeepingEngine, ResidentEngine  # noqa: E402
 from engines.runtime.golden import Deviation  # noqa: E402
 from installation.errors import EngineError  # noqa: E402
 
@@ -120,6 +120,21 @@ def test_the_output_that_stays_lies_in_planes_though_convolutions_do_not(network
     assert stream == 0
     assert isinstance(engine, ResidentEngine)
     assert isinstance(engine, ByteEngine)
+
+
+def test_nothing_of_what_passed_through_is_kept(network):
+    engine = CudaEngine(network, 1, torch.device("cpu"), "fp32")
+    engine.run_bytes(np.full((8, 8, 3), 99, np.uint8), {"w_plus": np.zeros((1, 4, 8, 8), np.float32)})
+    crop, out = run(engine)
+    engine.launch({"crop": crop})
+    kept = [*engine._staged.values(), *engine._given.values(), *engine._bytes.copies, engine._fetched, engine._made]
+    assert all(tensor.any() for tensor in kept)
+    engine.forget()
+    assert not any(tensor.any() for tensor in kept)
+    assert isinstance(engine, KeepingEngine)
+    again = np.zeros_like(out)
+    engine.run({"crop": crop}, {"w_plus": again})
+    np.testing.assert_array_equal(again, out)
 
 
 def test_what_is_asked_of_pytorch_for_a_gpu_exists():

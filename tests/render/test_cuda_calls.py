@@ -77,6 +77,7 @@ def calls(ctx, monkeypatch):
     drawn = pictures.draw(guarded, w_plus, 1)
     engine.run({"w_plus": w_plus}, {"image": np.zeros(drawn.shape, np.float32)})
     pictures.wipe(resting=True)
+    engine.forget()
     pictures.close()
     engine.close()
     CudaGl(ctx).close()
@@ -90,7 +91,7 @@ def test_the_real_bindings_take_every_call(calls, tmp_path):
         "cudaGraphicsMapResources",
         "cudaMemcpy2DAsync",
         "cudaGraphLaunch",
-        "cudaMemset",
+        "cudaMemsetAsync",
         "cudaGLGetDevices",
     } <= asked
     unpacked = fetched(tmp_path, "cuda-bindings", "cuda-pathfinder")
