@@ -28,6 +28,9 @@ THREADS = 2
 _HALF = {"BF16": "bf16", "FP16": "f16"}
 """Capability of a device -> the precision to ask for, the better first for a CPU."""
 
+_PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", None: "fp16"}
+"""What a device was asked to compute in -> an engine's `precision`."""
+
 log = logging.getLogger(__name__)
 
 _CHATTY = ("refine", "settle")
@@ -58,9 +61,12 @@ class OpenVinoBackend:
         path = pack / f"{part}.onnx"
         if not path.is_file():
             raise EngineError(f"{pack} has no {part}.onnx; build the pack again: mirror models import")
-        half = self._half() if self.precision == "half" else None
-        engine = None if half is None else self._proven(pack, part, batch, half)
-        return engine or self._compile(path, batch, "f32")
+        capable = self._capabilities()
+        if "FP32" not in capable:
+            return self._compile(path, batch, None)
+        half = next((hint for name, hint in _HALF.items() if name in capable), None)
+        proven = self._proven(pack, part, batch, half) if half and self.precision == "half" else None
+        return proven or self._compile(path, batch, "f32")
 
     def _proven(self, pack: Path, part: str, batch: int, half: str) -> OpenVinoEngine | None:
         """Compile in 16 bits, as far as the golden vectors bear it; None if they do not, or there are none."""
@@ -78,31 +84,39 @@ class OpenVinoBackend:
             engine.close()
         return None
 
-    def _half(self) -> str | None:
-        """The 16-bit precision this device computes in, if any."""
-        capable = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
-        return next((hint for name, hint in _HALF.items() if name in capable), None)
+    def _capabilities(self) -> list[str]:
+        capable: list[str] = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
+        return capable
 
-    def _compile(self, path: Path, batch: int, precision: str, *, narrow: bool = False) -> OpenVinoEngine:
-        """Compile in one precision throughout, or only `narrow` the products to bfloat16."""
-        properties: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": "1",
-            # Left to itself, OpenVINO takes bf16 where a CPU has it; under f32 it keeps what the graph says.
-            "INFERENCE_PRECISION_HINT": "f32" if narrow else precision,
-            "CACHE_DIR": str(self._cache),
-        }
-        if self.device == "CPU":
-            properties["INFERENCE_NUM_THREADS"] = 1 if path.stem in _CHATTY else self.threads
+    def _compile(self, path: Path, batch: int, precision: str | None, *, narrow: bool = False) -> OpenVinoEngine:
+        """Compile in one precision throughout, or only `narrow` the products; None leaves it to the device."""
+        threads = 1 if path.stem in _CHATTY else self.threads
+        properties = device_properties(self.device, "f32" if narrow else precision, threads)
         try:
             model = self._core.read_model(path)
             model.reshape({port: _with_batch(port.partial_shape, batch) for port in model.inputs})
             if narrow:
                 narrow_products(model)
-            compiled = self._core.compile_model(model, self.device, properties)
+            compiled = self._core.compile_model(model, self.device, {**properties, "CACHE_DIR": str(self._cache)})
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile {path}: {_sentence(error)}") from error
-        return OpenVinoEngine(compiled, {"f32": "fp32", "f16": "fp16"}.get(precision, precision))
+        return OpenVinoEngine(compiled, _PRECISIONS[precision])
+
+
+def device_properties(device: str, precision: str | None, threads: int) -> dict[str, str | int]:
+    """What a device is asked for.
+
+    Args:
+        device: As in `[engine]`: "CPU", "GPU.1", "NPU".
+        precision: Of what the graph leaves open, "f32", "bf16" or "f16"; None for a device that has only one, as NPUs.
+        threads: Of a CPU.
+    """
+    properties: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"}
+    if precision is not None:  # left to itself, OpenVINO takes bf16 where a CPU has it
+        properties["INFERENCE_PRECISION_HINT"] = precision
+    if device == "CPU":
+        properties["INFERENCE_NUM_THREADS"] = threads
+    return properties
 
 
 class OpenVinoEngine:
