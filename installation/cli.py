@@ -63,6 +63,8 @@ def _dispatch(arguments: list[str]) -> int:
         return check(options.config, options.pack, options.source)
     if options.seam:
         return int(call("installation.seam_bench:bench_seam", options))
+    if options.screen:
+        return int(call("installation.screen_bench:bench_screen", options))
     if options.throttle:
         return int(call("installation.throttle_bench:throttle", options))
     from installation.bench import bench
@@ -99,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON instead of tables")
     bench.add_argument("--seam", action="store_true", help="is the mirror view's seam still, and the rest untouched?")
     bench.add_argument("--throttle", action="store_true", help="networks held to 2, 10, 25 Hz: is the screen smooth?")
+    bench.add_argument(
+        "--screen", action="store_true", help="only the way to the screen: over the host, inside the GPU"
+    )
     bench.add_argument("--networks-only", action="store_true", help="leave out the show: time the networks alone")
     for name, (_, text) in DELEGATED.items():
         commands.add_parser(name, help=text, add_help=False)

@@ -43,7 +43,7 @@ class FakeCuda(types.ModuleType):
         lost: Whether the GPU is gone.
         broken: Functions that answer with an error.
         devices: Of the GL context.
-        garbles: Whether copies inside the GPU arrive wrong.
+        garbles: Whether what is copied into a buffer of OpenGL arrives wrong.
     """
 
     cudaStreamNonBlocking = 1
@@ -139,6 +139,9 @@ class FakeCuda(types.ModuleType):
         ctypes.memset(int(address), value, size)
         return (self._status(),)
 
+    def cudaMemGetInfo(self):
+        return self._status(), self.memory - sum(map(len, self.blocks.values())), self.memory
+
     def cudaMemcpy(self, to, source, size, kind):
         ctypes.memmove(int(to), int(source), size)
         return (self._status(),)
@@ -156,8 +159,8 @@ class FakeCuda(types.ModuleType):
         if self.lost:
             return
         ctypes.memmove(to, source, size)
-        if self.garbles and kind == 3:
-            ctypes.memset(to, 7, 1)
+        if self.garbles and to in map(ctypes.addressof, self.mapped.values()):
+            ctypes.memset(to, 0x3F, size // 2)
 
     def cudaStreamBeginCapture(self, stream, mode):
         self.recorded = []

@@ -33,7 +33,13 @@ log = logging.getLogger(__name__)
 
 
 class Reflection:
-    """Owns the textures of the newest result and of what is shown. One thread, the context's."""
+    """Owns the textures of the newest result and of what is shown. One thread, the context's.
+
+    Attributes:
+        count, resolution: How many pictures the newest result has, and the side of each in pixels; 0 before the first.
+        first_beside: Which of them is the first to stand beside others.
+        refused: Why pictures cannot come in the memory of the GPU; empty if they can, or nobody has asked.
+    """
 
     def __init__(self, shaders: ShaderLibrary) -> None:
         self._ctx = shaders.ctx
@@ -45,7 +51,7 @@ class Reflection:
         self._looked_at: NDArray[np.uint8] | None = None
         self._shown = [Target(self._ctx, "f2"), Target(self._ctx, "f2")]
         self._shared: CudaGl | None = None
-        self._refused = ""
+        self.refused = ""
         self._arrived = False
         self._run = 0
         self._first = True
@@ -56,7 +62,7 @@ class Reflection:
 
     def takes_gpu(self) -> bool:
         """Whether pictures may come in the memory of the GPU; tried when first asked, and logged why not."""
-        if self._shared is None and not self._refused:
+        if self._shared is None and not self.refused:
             try:
                 self._shared = CudaGl(self._ctx)
             except CudaError as error:
@@ -168,7 +174,7 @@ class Reflection:
 
     def _refuse(self, error: CudaError) -> None:
         """Take pictures from the host alone from now on; what is shown stays."""
-        self._shared, self._refused = None, str(error)
+        self._shared, self.refused = None, str(error)
         log.warning("pictures go to the screen through the host: %s", error)
 
     def _resize_shown(self, box: int) -> None:

@@ -121,6 +121,11 @@ class Renderer:
         """Whether `show_pictures` takes pictures that lie on the GPU; tried when first asked."""
         return self._reflection.takes_gpu()
 
+    @property
+    def why_not_gpu(self) -> str:
+        """Why `takes_gpu` says no; empty if it does not, or was not asked."""
+        return self._reflection.refused
+
     def look_at_pictures(self) -> NDArray[np.uint8]:
         """Give the newest result to the host, reduced: (s, n * s, 3) uint8, pictures side by side."""
         return self._reflection.newest_rgb()

@@ -16,7 +16,8 @@ from wheels import fetched
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "engines/runtime/tensorrt_build.py", ROOT / "engines/runtime/tensorrt_backend.py"]
-CUDA_FILES = [*FILES, ROOT / "engines/runtime/resident.py", ROOT / "installation/display/cuda_gl.py"]
+SHARING = ("engines/runtime/resident.py", "installation/display/cuda_gl.py", "installation/screen_bench.py")
+CUDA_FILES = [*FILES, *(ROOT / path for path in SHARING)]
 RELEASES = ("10.13.3.9.post1", "11.4.0.106")
 
 CLASSES = {
