@@ -1,7 +1,8 @@
 """`mirror bench`: how fast this machine is. Networks alone first, then a whole show, headless, with its report.
 
-Beside each network stands the roofline (the least time this CPU needs for its arithmetic) and, where PyTorch and the
-pack's weights are there, the plain PyTorch network in the same run. `--runs N` runs encoder and generator N times and
+Networks run as `[engine]` of the config says. Beside each stands the roofline (the least time this CPU needs for its
+arithmetic in that precision) and, where PyTorch and the pack's weights are there, the plain PyTorch network in the same
+run. `--runs N` runs encoder and generator N times and
 tells how memory grew; `--control` plays a show over OSC (`installation/control_bench.py`).
 
 Apart from the tests on purpose: no test asserts on wall time.
@@ -20,10 +21,11 @@ import numpy as np
 import psutil
 
 from engines.runtime import Pack, load_pack
-from engines.runtime.backends import BackendOptions, Engine
+from engines.runtime.backends import Engine
 from engines.runtime.paths import find_pack
-from engines.runtime.roofline import count_work, measure_peak
+from engines.runtime.roofline import Peak, count_work, measure_peak
 from installation.app import Run, RunOptions
+from installation.config import load_config
 from installation.control_bench import bench_control, describe
 from installation.core.stats import Histogram
 from installation.errors import EngineError
@@ -32,6 +34,7 @@ BURN_IN = 10
 RUNS = 200
 PLAIN_RUNS = 20
 GROWTH_POINTS = 10
+CPU_BACKENDS = ("openvino", "torch")
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -41,13 +44,16 @@ def bench(options: argparse.Namespace) -> int:
         print(json.dumps(result, indent=2) if options.json else "\n".join(describe(result)))
         return 0 if result["flood"]["played"]["last_wins"] else 1
     result = {"machine": _machine(), "networks_ms": {}}
-    with load_pack(find_pack(options.pack or "default"), options.backend or "auto") as pack:
+    config = load_config(options.config).engine
+    folder = find_pack(options.pack or config.pack)
+    with load_pack(folder, options.backend or config.backend, options=config.options()) as pack:
         result |= {"pack": pack.name, "resolution": pack.resolution, "backend": pack.backend.name}
         if options.runs:
             result["memory"] = watch_memory(pack, options.runs)
         else:
             result["networks_ms"] = time_networks(pack)
-            result["roofline"] = find_roofline(pack)
+            if pack.backend.name in CPU_BACKENDS and config.device == "CPU":
+                result["roofline"] = find_roofline(pack, config.threads)
             result["plain_torch"] = time_plain(pack)
     if not options.runs and not options.networks_only:
         run = Run(
@@ -78,21 +84,25 @@ def time_networks(pack: Pack) -> dict[str, dict[str, float]]:
     return times
 
 
-def find_roofline(pack: Pack) -> dict[str, Any]:
-    """Count the work of each network and give the least time in which this CPU could do it."""
-    peak = measure_peak(BackendOptions().threads)
-    stages = {}
+def find_roofline(pack: Pack, threads: int) -> dict[str, Any]:
+    """Count the work of each network and give the least time in which this CPU could do it in the engine's numbers."""
+    stages: dict[str, dict[str, Any]] = {}
+    peaks: dict[str, Peak] = {}
     for part, batch in (("encoder", 1), ("generator", 1), ("generator", max(pack.manifest.batches))):
         if (pack.path / f"{part}.onnx").is_file():
+            precision = pack.engine(part, batch).precision
+            if precision not in peaks:
+                peaks[precision] = measure_peak(threads, precision)
             work = count_work(pack.path / f"{part}.onnx", batch)
             stages[part if batch == 1 else f"{part} x{batch}"] = {
+                "precision": precision,
                 "gflop": round(work.operations / 1e9, 3),
                 "mb": round(work.bytes / 1e6, 2),
-                "least_ms": round(peak.least_ms(work), 3),
+                "least_ms": round(peaks[precision].least_ms(work), 3),
             }
     return {
-        "peak_gflop_s": round(peak.operations_s / 1e9, 1),
-        "peak_gb_s": round(peak.bytes_s / 1e9, 1),
+        "peak_gflop_s": {precision: round(peak.operations_s / 1e9, 1) for precision, peak in peaks.items()},
+        "peak_gb_s": round(max(peak.bytes_s for peak in peaks.values()) / 1e9, 1),
         "stages": stages,
     }
 
@@ -185,11 +195,13 @@ def _comparisons(result: dict[str, Any]) -> list[str]:
     """Roofline, plain PyTorch and memory, as far as they were measured."""
     lines = []
     if roof := result.get("roofline"):
-        lines += ["", f"roofline: {roof['peak_gflop_s']} GFLOP/s and {roof['peak_gb_s']} GB/s measured here, fp32"]
+        speeds = ", ".join(f"{speed} GFLOP/s in {precision}" for precision, speed in roof["peak_gflop_s"].items())
+        lines += ["", f"roofline: {speeds} and {roof['peak_gb_s']} GB/s measured here"]
         for name, work in roof["stages"].items():
             times = result["networks_ms"].get(name, {}).get("p50")
             ratio = f", p50 is {times / work['least_ms']:.1f} times that" if times and work["least_ms"] else ""
-            lines.append(f"{name:<16}{work['gflop']} GFLOP, {work['mb']} MB: at least {work['least_ms']} ms{ratio}")
+            least = f"{work['precision']}, {work['gflop']} GFLOP, {work['mb']} MB: at least {work['least_ms']} ms"
+            lines.append(f"{name:<16}{least}{ratio}")
     plain = result.get("plain_torch", {})
     if why := plain.get("not_measured"):
         lines += ["", f"plain PyTorch not measured: {why}"]

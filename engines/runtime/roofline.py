@@ -21,6 +21,7 @@ import openvino as ov
 _SIDE = 1536  # of the square matrices: 28 MB for three, so that the product is bound by arithmetic
 _REPEATS = 5
 _COPY_BYTES = 128 << 20
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """What the machine can do at most: operations and bytes a second, in float32."""
+    """What the machine can do at most: operations a second in one precision, and bytes a second."""
 
     operations_s: float
     bytes_s: float
@@ -69,12 +70,17 @@ def count_work(graph: Path, batch: int) -> Work:
     return Work(operations, moved)
 
 
-def measure_peak(threads: int) -> Peak:
-    """Measure this CPU with as many threads as the engines use: OpenVINO's own matrix product, and a copy of memory."""
+def measure_peak(threads: int, precision: str = "fp32") -> Peak:
+    """Measure this CPU: OpenVINO's own matrix product, and a copy of memory.
+
+    Args:
+        threads: As many as the engines use.
+        precision: Of the product, as an engine names it: "fp32" or "bf16".
+    """
     a = ov.opset13.parameter([_SIDE, _SIDE], np.float32)
     b = ov.opset13.parameter([_SIDE, _SIDE], np.float32)
     model = ov.Model([ov.opset13.matmul(a, b, False, False)], [a, b])
-    hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+    hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": _HINTS[precision], "NUM_STREAMS": "1"}
     request = ov.Core().compile_model(model, "CPU", hints).create_infer_request()
     for index in range(2):
         request.set_input_tensor(index, ov.Tensor(np.ones((_SIDE, _SIDE), np.float32)))
