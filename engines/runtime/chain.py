@@ -185,7 +185,7 @@ class GuardedEngine:
         self._told = False
         self._under_way: tuple[QueuedEngine | None, Arrays, Arrays] | None = None
         engine, self._backend = chain.prepare(part, batch)
-        self._engine: Engine | None = engine
+        self._hold(engine)
         self.precision = engine.precision
         self.inputs: Mapping[str, TensorSpec] = engine.inputs
         self.outputs: Mapping[str, TensorSpec] = engine.outputs
@@ -247,18 +247,19 @@ class GuardedEngine:
     @property
     def resident(self) -> bool:
         """Whether the output can be taken up on the GPU, as far as is known now."""
-        return isinstance(self._engine, ResidentEngine)
+        return self._resident is not None
 
     def launch(self, inputs: Arrays) -> tuple[int, int] | None:
         """Start a run whose output stays on the GPU, see `ResidentEngine.launch`; None if `run` is needed.
 
         A fault is left to `run`, which comes upon it again.
         """
+        self._check_idle()
         self._chain.take_up()
-        if not isinstance(self._engine, ResidentEngine):
+        if self._resident is None:
             return None
         try:
-            return self._engine.launch(inputs)
+            return self._resident.launch(inputs)
         except EngineError as error:
             log.info("the %s on %s: %s", self._part, self._backend.name, error)
             return None
@@ -268,11 +269,12 @@ class GuardedEngine:
 
         A fault is left to `run`, which comes upon it again.
         """
+        self._check_idle()
         self._chain.take_up()
-        if not isinstance(self._engine, ByteEngine):
+        if self._of_bytes is None:
             return False
         try:
-            self._engine.run_bytes(crop, outputs)
+            self._of_bytes.run_bytes(crop, outputs)
         except EngineError as error:
             log.info("the %s on %s: %s", self._part, self._backend.name, error)
             return False
@@ -288,7 +290,8 @@ class GuardedEngine:
 
     def release(self) -> None:
         """Free the device memory; the next run compiles again, on the back-end that is current then."""
-        engine, self._engine = self._engine, None
+        engine = self._engine
+        self._hold(None)
         if engine is None:
             return
         try:
@@ -309,8 +312,15 @@ class GuardedEngine:
             raise EngineError(
                 f"{self._backend.name} gives the {self._part} other inputs or outputs; import the pack again"
             )
-        self._engine, self.precision = engine, engine.precision
+        self._hold(engine)
+        self.precision = engine.precision
         return engine
+
+    def _hold(self, engine: Engine | None) -> None:
+        """Have this engine from now on. What it can do is asked once: asking a protocol takes longer than a launch."""
+        self._engine = engine
+        self._resident = engine if isinstance(engine, ResidentEngine) else None
+        self._of_bytes = engine if isinstance(engine, ByteEngine) else None
 
     def _plausible(self, outputs: Arrays) -> bool:
         """Look at a moving sample of the outputs."""

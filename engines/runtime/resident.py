@@ -81,6 +81,8 @@ class ResidentPictures:
                     self._call("cudaMemsetAsync", address, 0, ring.nbytes, _DEFAULT_STREAM)
             if self._rings:
                 self._call("cudaStreamSynchronize", _DEFAULT_STREAM)
+            if self._sample is not None:
+                self._sample[:] = 0.0
         except CudaError as error:
             log.warning("pictures on the GPU could not be cleared: %s", error)
 
