@@ -1,5 +1,7 @@
 """Training the synthesis on: the mapping stands still, the time ends it, and only something better is taken."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ def run(work, minutes=1.0, stop=lambda: False):
 def quick_clock(monkeypatch):
     """Each look at the clock is a second later."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(continuation.time, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(continuation, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
 
 
 def test_the_rate_falls_over_the_time_whatever_the_number_of_steps():

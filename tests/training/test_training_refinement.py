@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from engines.faces.parameters import INDEX
+from engines.training.colour_match import HAIR, TONE
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
 from engines.training.generator import PortraitModel
+from engines.training.least_squares import damped_step, with_jacobian
 from engines.training.networks import Architecture
 from engines.training.portrait import portrait_samples
-from engines.training.refinement import TONE, Likeness, damped_step, landmark_root, lasting_features, with_jacobian
+from engines.training.refinement import Likeness, landmark_root, lasting_features
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +71,10 @@ def test_an_arrival_finds_what_was_seen(likeness, people):
     assert (after < 0.7 * before).all()
     # The surrogate is no picture: the colours asked for cannot be met, but they are never made worse.
     changed = (found != first).any(0)
-    tone = changed.clone()
-    tone[likeness.geometry] = False
-    assert set(tone.nonzero().flatten().tolist()) <= set(likeness.tone)
-    assert len(likeness.tone) == len(TONE)
+    colours = changed.clone()
+    colours[likeness.geometry] = False
+    assert set(colours.nonzero().flatten().tolist()) <= {*likeness.tone.columns, *likeness.hair.columns}
+    assert (len(likeness.tone.columns), len(likeness.hair.columns)) == (len(TONE), len(HAIR))
 
 
 def test_following_leaves_what_lasts_alone(likeness, people):
