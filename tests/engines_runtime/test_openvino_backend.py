@@ -8,7 +8,7 @@ import pytest
 
 from engines.runtime import DEFAULT_PACK
 from engines.runtime.backends import BackendOptions, create_backend
-from engines.runtime.openvino_backend import OpenVinoBackend, device_properties
+from engines.runtime.openvino_backend import OpenVinoBackend, device_properties, parallel_streams
 from installation.config import EngineConfig
 from installation.errors import EngineError
 
@@ -16,7 +16,7 @@ CORE = ov.Core()
 
 
 def property_of(engine, name):
-    return engine._request.get_compiled_model().get_property(name)
+    return engine._requests[0].get_compiled_model().get_property(name)
 
 
 def outputs_of(engine):
@@ -64,9 +64,9 @@ def test_a_device_without_float32_is_not_asked_for_it(monkeypatch, tmp_path, cap
     monkeypatch.setattr(OpenVinoBackend, "_capabilities", lambda self: capable)
     asked = []
 
-    def told(device, precision, threads):
+    def told(device, precision, threads, streams):
         asked.append(precision)
-        return device_properties(device, precision, threads)
+        return device_properties(device, precision, threads, streams)
 
     monkeypatch.setattr("engines.runtime.openvino_backend.device_properties", told)
     for precision in ("full", "half"):
@@ -88,6 +88,35 @@ def test_graphs_of_many_tiny_products_get_one_thread(tmp_path):
     engine = OpenVinoBackend(threads=2, cache=tmp_path).compile(DEFAULT_PACK, "settle", 1)
     assert property_of(engine, "INFERENCE_NUM_THREADS") == 1
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("batch", "threads", "streams"),
+    [(1, 1, 1), (1, 2, 1), (5, 1, 1), (5, 2, 2), (5, 3, 3), (5, 4, 1), (5, 5, 5), (5, 8, 1), (4, 2, 2), (2, 2, 2)],
+)
+def test_a_batch_is_parted_where_few_threads_stay_idle(batch, threads, streams):
+    assert parallel_streams(batch, threads) == streams
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core computes nothing at once")
+@pytest.mark.parametrize("precision", ["full", "half"])
+def test_rows_computed_at_once_are_those_computed_alone(tmp_path, precision):
+    """To the bit: each row is a request of its own, on one thread. In the order of the batch, at every address."""
+    together = OpenVinoBackend(threads=2, cache=tmp_path, precision=precision).compile(DEFAULT_PACK, "mapping", 5)
+    assert property_of(together, "NUM_STREAMS") == 2
+    assert together.inputs["z"].shape[0] == together.outputs["w_plus"].shape[0] == 5
+    alone = OpenVinoBackend(threads=1, cache=tmp_path, precision=precision).compile(DEFAULT_PACK, "mapping", 1)
+    assert alone.precision == together.precision
+    for seed in range(3):
+        z = np.random.default_rng(seed).normal(size=together.inputs["z"].shape).astype(np.float32)
+        five = np.zeros(together.outputs["w_plus"].shape, np.float32)
+        one = np.zeros(alone.outputs["w_plus"].shape, np.float32)
+        together.run({"z": z}, {"w_plus": five})
+        for row, expected in zip(z, five, strict=True):
+            alone.run({"z": row[None].copy()}, {"w_plus": one})
+            np.testing.assert_array_equal(one[0], expected)
+    for engine in (together, alone):
+        engine.close()
 
 
 @pytest.mark.parametrize(
