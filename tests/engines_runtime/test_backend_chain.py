@@ -330,6 +330,7 @@ def test_closing_gives_the_build_up(slow, meanwhile):
     meanwhile.engine("mapping", 1)
     ahead = meanwhile._ahead
     meanwhile.close()
+    ahead.join(60.0)
     assert not ahead.is_alive()
     assert "it was stopped" in ahead.failure
 

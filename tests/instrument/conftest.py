@@ -18,6 +18,12 @@ from installation.devices.osc_server import OscServer
 TABLE = control_table(("strength", "beauty"), ("age",), looks=("plain", "ink"))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops a thread waits for its end here, however busy the machine is."""
+    monkeypatch.setattr("installation.runtime.worker.PATIENCE_S", 60.0)
+
+
 class Rig:
     """A server, its instrument, and a thread that ticks it as the show would."""
 
@@ -33,7 +39,7 @@ class Rig:
         while not self._stop.wait(1 / 60):
             self.player.tick(time.monotonic())
 
-    def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+    def until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
         """Wait for something that other threads bring about; the limit is only for a broken test."""
         end = time.monotonic() + timeout_s
         pause = threading.Event()
@@ -57,7 +63,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
-        self.sock.settimeout(10.0)
+        self.sock.settimeout(60.0)
         self.to = ("127.0.0.1", port)
 
     def send(self, address: str, *args: Argument) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import free_port
 
 from installation.core.audio_features import AudioFeatures
 from installation.core.controls import control_table
@@ -277,15 +277,13 @@ def broker(tmp_path: Path) -> Iterator[int]:
     if shutil.which("mosquitto") is None:
         pytest.skip("the MQTT broker mosquitto is not installed")
     pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     daemon = subprocess.Popen(["mosquitto", "-c", str(config)], stderr=subprocess.DEVNULL)
     yield port
     daemon.terminate()
-    daemon.wait(10)
+    daemon.wait(60)
 
 
 def test_an_mqtt_topic_is_a_feed(broker: int, tmp_path: Path) -> None:
@@ -295,7 +293,7 @@ def test_an_mqtt_topic_is_a_feed(broker: int, tmp_path: Path) -> None:
     feed = open_feed(config, tmp_path)
     assert isinstance(feed, MqttFeed)
     try:
-        end, pause = time.monotonic() + 20.0, threading.Event()
+        end, pause = time.monotonic() + 60.0, threading.Event()
         while math.isnan(feed.value(time.monotonic())) and time.monotonic() < end:
             with contextlib.suppress(OSError):  # the broker is not up yet
                 publish.single("hall/wind", json.dumps({"speed": 6.5}), hostname="127.0.0.1", port=broker)

@@ -118,7 +118,7 @@ class Desk:
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
-    end, pause = time.monotonic() + 10.0, threading.Event()
+    end, pause = time.monotonic() + 60.0, threading.Event()
     while not condition() and time.monotonic() < end:
         pause.wait(0.01)
     return condition()

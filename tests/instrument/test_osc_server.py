@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from installation.core.controls import control_table
 from installation.core.instrument import Instrument
@@ -37,7 +38,11 @@ def test_values_arrive(rig: Any, clients: Any) -> None:
 def test_subscribe_gives_the_state_then_the_changes_of_others(rig: Any, clients: Any) -> None:
     fader, other = clients(rig), clients(rig)
     fader.send("/mirror/subscribe")
-    state = dict(fader.receive() for _ in range(len(rig.player.table.stateful)))
+    state = {}
+    while len(state) < len(rig.player.table.stateful):
+        address, args = fader.receive()
+        if not address.startswith("/mirror/heartbeat"):  # which comes in between where the machine is busy
+            state[address] = args
     assert state[A] == (1.0,)
     assert state["/mirror/view"] == ("portrait",)
     assert state["/mirror/freeze"] == (0,)
@@ -93,7 +98,7 @@ def test_mistakes_are_told_to_subscribers_and_cues_are_named(rig: Any, clients: 
 
 def test_tcp_with_slip(rigs: Callable[..., Any]) -> None:
     rig = rigs(tcp=True)
-    with socket.create_connection(("127.0.0.1", rig.server.tcp_port), timeout=10.0) as sock:
+    with socket.create_connection(("127.0.0.1", rig.server.tcp_port), timeout=60.0) as sock:
         frames = slip_frame(build_message("/mirror/subscribe")) + slip_frame(build_message(A, [0.5]))
         for at in range(0, len(frames), 5):
             sock.sendall(frames[at : at + 5])
@@ -145,27 +150,25 @@ def test_wekinator_must_name_controls() -> None:
 @pytest.mark.skipif(OSCSEND is None, reason="oscsend (liblo-tools) is not installed")
 def test_oscsend_plays(rig: Any) -> None:
     for args in (["f", "0.25"], ["i", "0"], ["d", "0.5"], ["T"]):
-        subprocess.run([str(OSCSEND), "localhost", str(rig.server.port), A, *args], check=True, timeout=20)
+        subprocess.run([str(OSCSEND), "localhost", str(rig.server.port), A, *args], check=True, timeout=60)
         wanted = {"0.25": 0.25, "0": 0.0, "0.5": 0.5, "T": 1.0}[args[-1]]
         assert rig.until(lambda wanted=wanted: rig.goal(A) == wanted), args
     subprocess.run(
-        [str(OSCSEND), "localhost", str(rig.server.port), "/mirror/look", "s", "ink"], check=True, timeout=20
+        [str(OSCSEND), "localhost", str(rig.server.port), "/mirror/look", "s", "ink"], check=True, timeout=60
     )
     assert rig.until(lambda: rig.goal("/mirror/look") == "ink")
-    subprocess.run([str(OSCSEND), "localhost", str(rig.server.port), "/mirror/freeze", "I"], check=True, timeout=20)
+    subprocess.run([str(OSCSEND), "localhost", str(rig.server.port), "/mirror/freeze", "I"], check=True, timeout=60)
     assert rig.until(lambda: rig.goal("/mirror/freeze") is True)
 
 
 @pytest.mark.skipif(OSCDUMP is None, reason="oscdump (liblo-tools) is not installed")
 def test_oscdump_reads_our_feedback(rig: Any, clients: Any) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     dump = subprocess.Popen([str(OSCDUMP), "-L", str(port)], stdout=subprocess.PIPE, text=True)
     try:
         assert dump.stdout is not None
         client, lines = clients(rig), []
-        end = time.monotonic() + 20.0
+        end = time.monotonic() + 60.0
         # oscdump says nothing when it is ready: ask until it answers
         while not lines and time.monotonic() < end:
             client.send("/mirror/subscribe", port, 30.0)
@@ -199,7 +202,7 @@ def test_pure_data_plays(rig: Any, tmp_path: Path) -> None:
     )
     pd = subprocess.Popen([str(PD), "-nogui", "-noaudio", "-nomidi", "-nrt", str(patch)], stderr=subprocess.PIPE)
     try:
-        assert rig.until(lambda: rig.goal(A) == 0.375, 20.0)
+        assert rig.until(lambda: rig.goal(A) == 0.375)
     finally:
         pd.kill()
         pd.communicate()

@@ -139,7 +139,7 @@ def desktop(tmp_path_factory):
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
         [program, "-displayfd", str(write_end), "-config", folder / "xorg.conf", "-modulepath", modules,
-         "-logfile", folder / "log", "-noreset", "-nolisten", "tcp", "-novtswitch", "-sharevts"],
+         "-logfile", folder / "log", "-noreset", "-r", "-nolisten", "tcp", "-novtswitch", "-sharevts"],
         pass_fds=(write_end,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write_end)
@@ -234,7 +234,7 @@ def in_show(display, body, **options):
     )  # fmt: skip
     environ = {**os.environ, "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"}
     environ.pop("WAYLAND_DISPLAY", None)
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -313,7 +313,7 @@ def test_the_corner_pin_editor_belongs_to_the_window_with_the_keys(desktop):
         passed_on = []
         for key in ("c", "Tab", "Left", "v"):
             subprocess.run(["xdotool", "key", "--clearmodifiers", key], check=True)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             state = lambda: (second.renderer.corner_pin.editing, second.renderer.corner_pin.chosen,
                              second.renderer.corner_pin.corners, len(passed_on))
             before = state()

@@ -31,9 +31,9 @@ def record(path, frames, *, size=(64, 48), fps=10.0):
     recorder = Recorder(path, size, fps)
     for number, (at, picture) in enumerate(frames, start=1):
         recorder.submit(picture, at)
-        assert recorder.drain(20.0)
+        assert recorder.drain(60.0)
         assert recorder.dropped == 0, number
-    recorder.close()
+    recorder.close(60.0)
     return recorder
 
 
@@ -83,7 +83,7 @@ def test_submitting_never_waits_and_every_frame_is_written_or_counted(tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (480, 640, 4), np.uint8)  # noise: slow to encode
     for number in range(50):
         recorder.submit(picture, number / 100)
-    recorder.close()
+    recorder.close(60.0)
     assert recorder.failure is None
     assert recorder.written + recorder.dropped == 50
     assert recorder.written == len(decoded(tmp_path / "f.mp4")) >= 1
@@ -124,7 +124,7 @@ recorder = Recorder(sys.argv[1], (64, 48), 30.0)
 k = 0
 while True:
     recorder.submit(np.full((48, 64, 4), k % 200, np.uint8), k / 30)
-    recorder.drain(20.0)
+    recorder.drain(60.0)
     k += 1
     if k == 150:
         print("recorded", flush=True)

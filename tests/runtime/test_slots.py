@@ -32,10 +32,10 @@ def test_waiting_ends_at_once_when_something_newer_is_there_and_after_the_timeou
 
 def test_a_waiting_reader_is_woken():
     slot, got = Slot(), []
-    reader = threading.Thread(target=lambda: got.append(slot.wait_newer(0, 20.0)))
+    reader = threading.Thread(target=lambda: got.append(slot.wait_newer(0, 60.0)))
     reader.start()
     slot.publish("here")
-    reader.join(20.0)
+    reader.join(60.0)
     assert got == [(1, "here")]
 
 

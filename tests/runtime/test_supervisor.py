@@ -93,12 +93,15 @@ def test_a_dead_or_hung_process_comes_back_and_a_stubborn_one_is_ended(mode):
     assert supervisor.run(tick) == 5
     assert supervisor.restarts["eye"] >= 2
     assert any("eye" in line for line in told)
+    for child in (eye, show):
+        child.process.join(60.0)
     assert supervisor.pids == []
 
 
-def test_stopping_ends_everything_in_order():
+def test_stopping_ends_everything_in_order(monkeypatch):
+    monkeypatch.setattr("installation.runtime.supervisor.STOP_GRACE_S", 60.0)
     stop, beat = StopFlag(CONTEXT), Heartbeat(CONTEXT)
-    eye = Child("eye", _eye, (beat, stop, "obedient"), beat, Policy())
+    eye = Child("eye", _eye, (beat, stop, "obedient"), beat, Policy(first_beat_s=60.0, silence_s=60.0))
     supervisor = Supervisor(CONTEXT, [eye], stop, lambda text: None)
 
     def tick(now):

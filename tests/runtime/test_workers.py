@@ -47,9 +47,9 @@ def test_every_task_is_answered(make):
 
 
 def test_no_tasks_start_no_processes():
-    before = len(psutil.Process().children())
+    before = {child.pid for child in psutil.Process().children()}
     assert answers(LocalPool(2), []) == {}
-    assert len(psutil.Process().children()) == before
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_a_lost_worker_is_survived_and_its_neighbours_are_not_blamed(tmp_path):
@@ -85,10 +85,10 @@ def test_workers_end_with_their_caller(tmp_path, how):
     caller = subprocess.Popen([sys.executable, str(script), str(tmp_path / "mark")], stderr=subprocess.DEVNULL)
     workers = [psutil.Process(int(mark.read_text())) for mark in marks]
     caller.send_signal(how)
-    assert caller.wait(30) != 0
+    assert caller.wait(60) != 0
     for worker in workers:
         with suppress(psutil.NoSuchProcess):
-            worker.wait(30)
+            worker.wait(60)
         assert not worker.is_running()
 
 
