@@ -134,8 +134,7 @@ class _Eye:
         self._to_wipe = 0
 
     def run(self, reader: FrameReader, stop: StopSignal) -> None:
-        """Watch the source until told to stop."""
-        self._beat()
+        """Watch the source until told to stop. The first beat comes when all is loaded, however long that takes."""
         # Here, while the reader's thread opens the camera.
         from installation.devices.landmarks import FaceFinder
         from installation.devices.watcher import FaceWatcher
