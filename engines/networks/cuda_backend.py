@@ -82,10 +82,10 @@ class CudaEngine:
         self._module: nn.Module | None = network.module
         self._device = device
         self._output = name
-        self._pinned = device.type == "cuda"
-        self._staged = {n: torch.zeros(s.shape, pin_memory=self._pinned) for n, s in self.inputs.items()}
+        self._on_gpu = device.type == "cuda"
+        self._staged = {n: torch.zeros(s.shape, pin_memory=self._on_gpu) for n, s in self.inputs.items()}
         self._given = {n: torch.zeros(s.shape, device=device) for n, s in self.inputs.items()}
-        self._fetched = torch.zeros(self.outputs[name].shape, pin_memory=self._pinned)
+        self._fetched = torch.zeros(self.outputs[name].shape, pin_memory=self._on_gpu)
         self._forward = Captured(self._compute, device)
         self._bytes: BytesIn | None = None
         self._made: Tensor | None = None
@@ -100,7 +100,7 @@ class CudaEngine:
             raise EngineError(f"only an encoder of single crops takes bytes; this network takes {list(self._given)}")
         with _told():
             if self._bytes is None:
-                self._bytes = BytesIn(self._given["crop"], self._pinned)
+                self._bytes = BytesIn(self._given["crop"], self._on_gpu)
             self._bytes.send(crop)
         self._finish(outputs)
 
@@ -108,7 +108,7 @@ class CudaEngine:
         self._send(inputs)
         with _told():
             self._made = self._forward()
-        stream = torch.cuda.current_stream(self._device).cuda_stream if self._pinned else 0
+        stream = torch.cuda.current_stream(self._device).cuda_stream if self._on_gpu else 0
         return self._made.data_ptr(), stream
 
     def forget(self) -> None:
@@ -142,7 +142,7 @@ class CudaEngine:
         check_tensors(self.outputs, outputs)
         with _told():
             self._fetched.copy_(self._forward(), non_blocking=True)
-            if self._pinned:
+            if self._on_gpu:
                 torch.cuda.current_stream(self._device).synchronize()
         np.copyto(outputs[self._output], self._fetched.numpy())
 

@@ -17,6 +17,7 @@ from engines.runtime.nvidia import NvidiaDevice
 from engines.runtime.openvino_backend import OpenVinoBackend
 from engines.runtime.resident import ResidentPictures
 from engines.runtime.tensorrt_backend import TensorRtBackend
+from installation.errors import EngineError
 
 SLOTS = 4
 
@@ -180,3 +181,43 @@ def test_closing_gives_all_memory_back(chain, cuda):
     chain.close()
     assert not cuda.blocks
     assert not cuda.handles
+
+
+class BytesOverOpenVino:
+    """OpenVINO with a way in for bytes, which may fail."""
+
+    name = "bytes"
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def unavailable(self):
+        return None
+
+    def compile(self, pack, part, batch):
+        engine = OpenVinoBackend(threads=1).compile(pack, part, batch)
+        engine.run_bytes = self.run_bytes
+        return engine
+
+    def run_bytes(self, crop, outputs):
+        if self.fault == "error":
+            raise EngineError("the GPU has fallen off the bus")
+        outputs["image"][...] = np.nan if self.fault == "garbage" else crop.mean()
+
+
+@pytest.mark.parametrize(("fault", "taken"), [("", True), ("error", False), ("garbage", False)])
+def test_bytes_are_taken_or_the_ordinary_way_is_asked_for(fault, taken):
+    chain = Chain(DEFAULT_PACK, iter((BytesOverOpenVino(fault),)), lambda text: None)
+    engine = chain.engine("generator", 1)
+    images = np.zeros(engine.outputs["image"].shape, np.float32)
+    assert engine.run_bytes(np.full((8, 8, 3), 7, np.uint8), {"image": images}) is taken
+    assert not taken or (images == 7.0).all()
+    w_plus = latents(engine, 1)
+    engine.run({"w_plus": w_plus}, {"image": images})
+    np.testing.assert_array_equal(images, ordinary(w_plus))
+    chain.close()
+
+
+def test_an_engine_without_a_way_in_for_bytes_is_run_the_ordinary_way(chain):
+    engine = chain.engine("mapping", 1)
+    assert engine.run_bytes(np.zeros((8, 8, 3), np.uint8), {}) is False
