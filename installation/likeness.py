@@ -14,14 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime import Pack
-from engines.runtime.refinement import REFINE, SETTLE, can_refine, lasting_features
+from engines.runtime.refinement import REFINE, SETTLE, can_refine, held_features
 from installation.core.latents import Latent
 from installation.core.settling import Settling
 
 REFINE_EVERY_S = 0.5
-
-HELD = 0.7
-"""How much of what lasts is held. The rest stays live, or a settled face would move less than its owner's."""
 
 
 class LivingLikeness:
@@ -33,15 +30,15 @@ class LivingLikeness:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        lasting = lasting_features(pack)
-        self._settling = Settling(lasting.size)
+        held = held_features(pack)
+        self._settling = Settling(held.size)
         self._face_id = 0
         self._refined_at = float("-inf")
         self._refining = False
         self._taken: dict[str, NDArray[np.float32]] = {}
-        self._found = np.zeros((1, lasting.size), np.float32)
-        self._features = np.zeros((1, lasting.size), np.float32)
-        self._held = np.float32(HELD) * lasting[None]
+        self._found = np.zeros((1, held.size), np.float32)
+        self._features = np.zeros((1, held.size), np.float32)
+        self._held = held[None]
         self._amount = np.zeros((1, 1), np.float32)
         self._settled: Latent = np.zeros((1, pack.num_ws, pack.w_dim), np.float32)
 

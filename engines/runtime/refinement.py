@@ -26,6 +26,11 @@ def lasting_features(pack: Pack) -> NDArray[np.float32]:
     return np.asarray(pack.manifest.architecture["refinement"]["lasting"], np.float32)
 
 
+def held_features(pack: Pack) -> NDArray[np.float32]:
+    """(F,) how much of each lasting feature a visit's mean holds, 0..1; 0 for expression and pose."""
+    return np.asarray(pack.manifest.architecture["refinement"]["held"], np.float32)
+
+
 def refine(pack: Pack, crop: NDArray[np.float32], landmarks: NDArray[np.float32], w_plus: Latent) -> Latent:
     """Refine the face of a still picture; a pack that cannot returns it as it came.
 

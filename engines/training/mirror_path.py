@@ -40,6 +40,12 @@ class MirrorPath:
         self._shown, self._at = w_plus.copy(), at
         return w_plus
 
+    def forget(self) -> None:
+        """Forget the visitor: what is still being refined is waited for, and the pack free for others."""
+        if self._likeness is not None:
+            self._likeness.forget()
+        self._shown = None
+
 
 def _tensor(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32) / np.float32(127.5) - np.float32(1.0)

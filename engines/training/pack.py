@@ -23,7 +23,7 @@ from engines.training.features import Copula
 from engines.training.generator import PortraitModel
 from engines.training.networks import Readout
 from engines.training.portrait import portrait_samples
-from engines.training.refinement import Likeness, RefineGraph, SettleGraph, lasting_features
+from engines.training.refinement import Likeness, RefineGraph, SettleGraph, held_features, lasting_features
 from installation.core.types import NUM_LANDMARKS
 from installation.errors import EngineError
 
@@ -193,8 +193,9 @@ def refinement_parts(
 
 
 def refinement_facts(model: PortraitModel) -> dict[str, Any]:
-    """What the manifest's architecture says of them: which features last for a visit."""
-    return {"refinement": {"lasting": [int(lasts) for lasts in lasting_features(model.features)]}}
+    """What the manifest's architecture says of them: which features last for a visit, and how far they are held."""
+    lasting, held = lasting_features(model.features), held_features(model.features)
+    return {"refinement": {"lasting": lasting.int().tolist(), "held": [round(float(part), 2) for part in held]}}
 
 
 def replace_parts(

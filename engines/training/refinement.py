@@ -40,6 +40,10 @@ FREE_RANGE = 2.6
 ARRIVAL_STEPS = 4
 FOLLOW_STEPS = 2
 
+HELD = {"identity": 0.7, "appearance": 1.0, "light": 0.7, "expression": 0.0, "pose": 0.0}
+"""How much of each group of features is held over a visit. Of bones not all, or a settled face would move less than its
+owner's; of the light not all, for it falls otherwise on a turned head."""
+
 
 class Likeness(nn.Module):
     """Solves features for what was seen, with a trained surrogate.
@@ -134,6 +138,14 @@ def lasting_features(features: Features) -> Tensor:
     lasting = torch.ones(features.count, dtype=torch.bool)
     lasting[features.columns(live)] = False
     return lasting
+
+
+def held_features(features: Features) -> Tensor:
+    """(F,) how much of each feature is held over a visit, 0..1."""
+    held = torch.zeros(features.count)
+    for i, row in enumerate(PARAMETERS):
+        held[features.columns([i])] = HELD[row.group]
+    return held
 
 
 def landmark_root(space: LandmarkSpace) -> Tensor:

@@ -137,6 +137,7 @@ def _measure(bench: Bench, path: Path, mean_face: NDArray[np.float32] | None) ->
             values["roll"] -= visitor.crop_roll
             into.append(values)
         clip.latents.append(w_plus[0])
+    mirror.forget()
     return clip
 
 

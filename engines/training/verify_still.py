@@ -66,6 +66,7 @@ def _jitter(bench: Bench, p: NDArray[np.float32]) -> float | None:
             if made is not None:
                 seen.append(made)
     finally:
+        path.forget()
         finder.close()
     if len(seen) < SETTLED_FRAMES // 2:
         return None

@@ -10,7 +10,7 @@ from engines.training.generator import PortraitModel
 from engines.training.least_squares import damped_step, with_jacobian
 from engines.training.networks import Architecture
 from engines.training.portrait import portrait_samples
-from engines.training.refinement import Likeness, landmark_root, lasting_features
+from engines.training.refinement import Likeness, held_features, landmark_root, lasting_features
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,11 @@ def test_hues_and_bones_last_but_no_smile():
     for name, lasts in (("jaw_width", True), ("background_hue", True), ("glasses", True), ("smile", False),
                         ("yaw", False), ("eyes_open", False)):  # fmt: skip
         assert lasting[features.columns([INDEX[name]])].all() == lasts
+
+
+def test_what_lasts_is_held_and_only_that():
+    features = PortraitModel(Architecture(channels=(12, 10), w_dim=6, hidden=16)).features
+    held, lasting = held_features(features), lasting_features(features)
+    assert torch.equal(held > 0.0, lasting)
+    for name, part in (("hair_length", 1.0), ("skin_tone", 1.0), ("jaw_width", 0.7), ("background_hue", 0.7)):
+        assert held[features.columns([INDEX[name]])].tolist() == pytest.approx([part] * (1 + ("hue" in name)))

@@ -64,6 +64,9 @@ def test_the_mirror_begins_with_the_encoding_and_settles(bench):
     shown = [path.show(crop, landmarks, at) for at in (0.5, 1.0, 1.5, 3.0, 4.0)]
     assert np.abs(shown[-1] - encoded).max() > 0.0
     np.testing.assert_allclose(shown[-1], shown[-2], atol=0.02 * np.abs(encoded).max())
+    path.forget()
+    np.testing.assert_array_equal(path.show(crop, landmarks, 9.0), encoded)
+    path.forget()
 
 
 def test_a_still_face_hardly_trembles(bench):
