@@ -9,27 +9,30 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from installation.config import Config, load_config
+from installation.config import load_config
 from installation.devices.synthetic import VISITOR_CLIP
 from installation.errors import DisplayError, MirrorError
 from installation.kiosk.config_text import as_toml
 from installation.kiosk.false_clock import FalseClock
+from installation.kiosk.gpu_hog import GpuHog
 from installation.kiosk.loopback import Loopback
+from installation.kiosk.player import Player
+from installation.kiosk.rehearsal_config import rehearsed
 from installation.kiosk.screen import Screen
+from installation.kiosk.sound import SoundServer
 from installation.kiosk.state import acknowledge
 from installation.kiosk.witness import Witness
 from installation.runtime.blocks import PREFIX
@@ -38,6 +41,7 @@ POLL_S = 0.1
 START_S = 120.0
 _END_S = 15.0
 _PORT_PATIENCE_S = 10.0
+_OURS = ("config.toml", "kiosk.log", "trace", "state", "cache", "sound", "clock.c", "clock.so", "clock.offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class RehearsalOptions:
         verbose: Tell more about what went wrong.
         size: Of the screen, width and height in pixels.
         watched: Follow every file and address that the kiosk touches, with strace.
+        sound: The show hears a tone, from a sound server that can be taken away.
     """
 
     config: Path | None = None
@@ -61,6 +66,7 @@ class RehearsalOptions:
     verbose: bool = False
     size: tuple[int, int] = (640, 360)
     watched: bool = False
+    sound: bool = False
 
 
 class Rehearsal:
@@ -74,7 +80,12 @@ class Rehearsal:
         self.folder = Path(tempfile.mkdtemp(prefix="mirror-rehearsal-"))
         self.log_path = self.folder / "kiosk.log"
         self._shared: set[str] = set()
-        self.config = _config(options, self.folder, changes or {})
+        base = load_config(options.config)
+        self.sound = SoundServer(self.folder / "sound") if options.sound else None
+        self.hears = self.sound is not None and not self.sound.missing
+        """Whether the show was started with sound."""
+        self.config = rehearsed(base, self.folder, options.size, changes or {}, hears=self.hears)
+        self.player = Player(self.config.osc.host, self.config.osc.port)
         acknowledge(self.config)
         config_path = self.folder / "config.toml"
         config_path.write_text(as_toml(self.config), "utf-8")
@@ -84,6 +95,8 @@ class Rehearsal:
         environment.pop("WAYLAND_DISPLAY", None)
         self.clock = FalseClock(self.folder)
         environment.update(self.clock.environment)
+        if self.sound is not None and self.hears:
+            environment.update(self.sound.environment)
         if not options.headless:
             try:
                 self.screen = Screen(options.size)
@@ -103,6 +116,11 @@ class Rehearsal:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         self._seen_pids: set[int] = {self._process.pid}
         self._health_url = ""
+        self._heard_bytes = 0
+        self.noted: dict[str, Any] = {}
+        """The facts at the last `note`."""
+        self.hog: GpuHog | None = None
+        """Who holds the GPU's memory now."""
         self.left: list[str] = []
         """What the kiosk left behind, one line each; known after the end."""
 
@@ -136,8 +154,34 @@ class Rehearsal:
         self._seen_pids.update(pids)
         return dict(found)
 
-    def wait_well(self, limit_s: float, *, with_face: bool = False, steady: int = 3) -> float | None:
-        """Wait until the kiosk is well and moving; returns the monotonic time at which that began, None if never."""
+    def begin(self) -> None:
+        """Something is about to be done to the kiosk: from now on black is counted and the log is listened to."""
+        if self.screen is not None:
+            self.screen.begin()
+        self._heard_bytes = self.log_path.stat().st_size
+        self.note()
+
+    def note(self) -> None:
+        """Remember the facts as they are now, in `noted`."""
+        self.noted = self.facts()
+
+    def said(self, words: str) -> int:
+        """How many lines with these words the kiosk's processes have written to standard error since `begin`."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._heard_bytes)
+            return sum(words in line for line in log.read().decode("utf-8", "replace").splitlines())
+
+    def wait_well(
+        self, limit_s: float, *, with_face: bool = False, steady: int = 3, also: Callable[[], bool] = lambda: True
+    ) -> float | None:
+        """Wait until the kiosk is well and moving; returns the monotonic time at which that began, None if never.
+
+        Args:
+            limit_s: So long at most.
+            with_face: And sees a face.
+            steady: Found so as often as this in a row.
+            also: What else must be so.
+        """
         began = time.monotonic()
         good, since, last = 0, 0.0, (-1, -1)
         while time.monotonic() - began < limit_s:
@@ -145,7 +189,7 @@ class Rehearsal:
             show = facts.get("show", {})
             moving = int(show.get("displayed", -1)), int(facts.get("camera", {}).get("captured", -1))
             well = facts.get("ok") and moving[0] > last[0] and moving[1] > last[1] and last[0] >= 0
-            well = well and (not with_face or facts["camera"]["faces"] > 0)
+            well = well and (not with_face or facts["camera"]["faces"] > 0) and also()
             last = moving
             since = time.monotonic() if good == 0 else since
             good = good + 1 if well else 0
@@ -202,13 +246,16 @@ class Rehearsal:
         left += [f"process {pid}" for pid in self._seen_pids if _lives(pid)]
         left += [f"shared memory {name}" for name in sorted(self._shared) if Path("/dev/shm", name).exists()]
         self.camera.close()
+        if self.sound is not None:
+            self.sound.kill()
+        if self.hog is not None:
+            self.hog.close()
         if self.screen is not None:
             self.screen.close()
         if self.witness is not None:
             self.witness.close()
         if self.folder.exists():
-            allowed = {"config.toml", "kiosk.log", "trace", "state", "cache", "clock.c", "clock.so", "clock.offset"}
-            left += [f"file {path.name}" for path in self.folder.iterdir() if path.name not in allowed]
+            left += [f"file {path.name}" for path in self.folder.iterdir() if path.name not in _OURS]
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait_for_port(self) -> None:
@@ -223,32 +270,6 @@ class Rehearsal:
                 raise MirrorError(f"the kiosk ended at once:\n{self.log_tail()}")
             time.sleep(POLL_S)
         raise MirrorError(f"the kiosk opened no health port:\n{self.log_tail()}")
-
-
-def _config(options: RehearsalOptions, folder: Path, changes: Mapping[str, Mapping[str, Any]]) -> Config:
-    """The operator's config, with its files, ports, hours and budget out of the way."""
-    base = load_config(options.config).model_dump(exclude_defaults=True)
-    needed: dict[str, dict[str, Any]] = {
-        "kiosk": {"state_folder": str(folder / "state"), "restarts": 100, "restart_at": "", "loop_s": 6.0},
-        "hours": {},
-        "health": {"enabled": True, "host": "127.0.0.1", "port": 0},
-        "docent": {"enabled": False},
-        "osc": {"host": "127.0.0.1", "port": _free_udp_port(), "query": False, "tcp": False, "announce": False},
-        "display": {"size": options.size, "fullscreen": False, "hot_reload": False},
-        "privacy": {"notice_s": 0.5},
-        "visit": {"approach_s": 0.5, "reflect_s": 1.0, "morph_s": 1.0, "reveal_s": 1.0, "return_s": 0.5},
-        "camera": {"retry_max_s": 2.0},
-    }
-    merged = {**base, "hours": {}}
-    for section, values in [*needed.items(), *changes.items()]:
-        merged[section] = {**merged.get(section, {}), **values}
-    return Config.model_validate(merged)
-
-
-def _free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _shared_memory(pid: int) -> set[str]:

@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from installation.errors import MirrorError
 from installation.kiosk.alone import run_alone
 from installation.kiosk.endurance import reconnects, soak
-from installation.kiosk.faults import FAULTS, Fault, not_here
+from installation.kiosk.faults import FAULTS, NEED_SOUND, Fault, not_here
 from installation.kiosk.finding import print_findings
 from installation.kiosk.growth import GrowthWatch
 from installation.kiosk.judge import judge_heard
@@ -37,17 +37,19 @@ _SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one fault did. Times in seconds; `recovered_s` is None if it never was well again."""
+    """What one fault did. Times in seconds; `recovered_s` is None if it never was well again; `flaw` is what else is
+    wrong, in a few words."""
 
     fault: str
     recovered_s: float | None
     black_s: float | None
+    flaw: str = ""
 
     @property
     def good(self) -> bool:
         """Whether it kept the limits."""
         black = self.black_s is None or self.black_s <= BLACK_LIMIT_S
-        return black and self.recovered_s is not None and self.recovered_s <= RECOVERY_LIMIT_S
+        return not self.flaw and black and self.recovered_s is not None and self.recovered_s <= RECOVERY_LIMIT_S
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
 
 def faults(options: RehearsalOptions, count: int | None, only: str | None, seed: int) -> tuple[int, dict[str, Any]]:
     """Inject faults, each once or `count` at random; print a line for each."""
-    rehearsal = Rehearsal(options)
+    rehearsal = Rehearsal(replace(options, sound=only is None or any(only in name for name in NEED_SOUND)))
     outcomes: list[Outcome] = []
     growth = GrowthWatch()
     with rehearsal:
@@ -127,16 +129,21 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _try(rehearsal: Rehearsal, fault: Fault) -> Outcome:
-    if rehearsal.screen is not None:
-        rehearsal.screen.begin()
+    rehearsal.begin()
     fault.inject(rehearsal)
-    time.sleep(fault.hold_s)
-    fault.undo(rehearsal)
-    undone = time.monotonic()
-    well = rehearsal.wait_well(_PATIENCE_S, with_face=True)
+    flaw = ""
+    if fault.hold_s is not None:
+        time.sleep(fault.hold_s)
+        flaw = fault.flaw(rehearsal)
+        fault.undo(rehearsal)
+    since = time.monotonic()
+    well = rehearsal.wait_well(_PATIENCE_S, with_face=True, also=lambda: fault.mended(rehearsal))
     time.sleep(_SETTLE_S)
     black = rehearsal.screen.longest_black_s() if rehearsal.screen is not None else None
-    return Outcome(fault.name, None if well is None else max(0.0, well - undone), black)
+    if fault.hold_s is None and well is not None:
+        flaw = fault.flaw(rehearsal)
+        fault.undo(rehearsal)
+    return Outcome(fault.name, None if well is None else max(0.0, well - since), black, flaw)
 
 
 def _watched(argv: Sequence[str]) -> int:
@@ -151,7 +158,7 @@ def _line(outcome: Outcome, what: str) -> str:
     mark = "✓" if outcome.good else "✗"
     well = "never" if outcome.recovered_s is None else f"{outcome.recovered_s:.1f} s"
     black = "?" if outcome.black_s is None else f"{outcome.black_s:.1f} s"
-    return f"{mark} {outcome.fault:<22}{well:>11}{black:>8}   {what}"
+    return f"{mark} {outcome.fault:<22}{well:>11}{black:>8}   {what}{f'; but {outcome.flaw}' if outcome.flaw else ''}"
 
 
 def _duration(text: str) -> float:
@@ -175,7 +182,11 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mirror rehearse", description="Break a running kiosk on purpose.")
+    parser = argparse.ArgumentParser(
+        prog="mirror rehearse",
+        description="Break a running kiosk on purpose.",
+        epilog="faults: " + ", ".join(fault.name for fault in FAULTS),
+    )
     parser.add_argument("--config", type=Path, metavar="F", help="config file; ports, hours and folders are replaced")
     parser.add_argument("--pack", help="name or folder of a model pack")
     parser.add_argument("--film", type=Path, metavar="F", help="what the camera sees; the synthetic visitor")

@@ -19,7 +19,10 @@ from installation.errors import MirrorError
 INPUT = "pulse"
 """What ALSA's plugin calls the input; a part of the name, as in `[audio] source`."""
 
-_PATIENCE_S = 20.0
+_ALONE_S = 300
+"""A server that nobody listens to for so long ends by itself: it was forgotten."""
+
+_PATIENCE_S = 60.0
 _POLL_S = 0.05
 
 
@@ -43,7 +46,7 @@ class SoundServer:
             "PULSE_RUNTIME_PATH": str(folder / "run"),
         }
         self._command = [
-            *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"),
+            *("pulseaudio", "-n", "--daemonize=no", f"--exit-idle-time={_ALONE_S}", "--disable-shm=yes"),
             *("--realtime=no", "--high-priority=no", "--log-target=stderr"),
             *("-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1"),
             *("-L", "module-null-sink sink_name=mirror rate=48000"),

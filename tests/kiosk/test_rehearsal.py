@@ -1,15 +1,19 @@
 """A whole kiosk with the pack that ships: its show is ended, comes back, and leaves nothing behind."""
 
 import signal
+import time
 
 import pytest
 
+from installation.config import Config
 from installation.errors import MirrorError
-from installation.kiosk.faults import FAULTS
+from installation.kiosk.faults import FAULTS, NEED_SOUND
 from installation.kiosk.growth import GrowthWatch, slope_per_hour
 from installation.kiosk.loopback import Mood
 from installation.kiosk.rehearsal import Rehearsal, RehearsalOptions
-from installation.kiosk.rehearse_cli import Outcome, _duration, _size, main, summary
+from installation.kiosk.rehearsal_config import HEARD
+from installation.kiosk.rehearse_cli import Outcome, _duration, _line, _size, main, summary
+from installation.kiosk.shortage import STEPPED_DOWN, draws_again, give_back, run_out, why_not
 
 PATIENCE_S = 90.0
 
@@ -35,8 +39,58 @@ def test_a_show_that_ends_comes_back_alone_and_a_closed_camera_does_not_stop_it(
     assert rehearsal.left == []
 
 
+def until(rehearsal, condition):
+    """Ask again and again, with a patience that only a show that hangs can exhaust."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, rehearsal.log_tail()
+
+
+def test_sound_that_goes_and_memory_that_runs_out_are_survived():
+    rehearsal = Rehearsal(RehearsalOptions(headless=True, sound=True))
+    with rehearsal:
+        sound = rehearsal.sound
+        if not sound.missing:
+            until(rehearsal, lambda: rehearsal.player.ask(HEARD) == 0.0)
+            rehearsal.begin()
+            sound.kill()
+            until(rehearsal, lambda: rehearsal.said("the show goes on in silence"))
+            until(rehearsal, lambda: rehearsal.player.ask(HEARD) == 1.0)
+            assert rehearsal.wait_well(PATIENCE_S) is not None, rehearsal.log_tail()
+            sound.start()
+            until(rehearsal, lambda: rehearsal.player.ask(HEARD) == 0.0)
+        rehearsal.begin()
+        first = rehearsal.pid("show")
+        run_out(rehearsal, PATIENCE_S)
+        well = rehearsal.wait_well(PATIENCE_S, with_face=True, also=lambda: draws_again(rehearsal))
+        assert well is not None, rehearsal.log_tail()
+        assert rehearsal.pid("show") != first or rehearsal.said(STEPPED_DOWN)
+        give_back(rehearsal)
+        assert rehearsal.wait_well(PATIENCE_S) is not None, rehearsal.log_tail()
+    assert rehearsal.left == []
+
+
+def test_what_stands_in_the_way_of_a_fault_is_told():
+    class Standing:
+        config = Config()
+
+    standing = Standing()
+    assert "memory out" not in why_not(standing)
+    standing.config = Config.model_validate({"display": {"view": "strip"}})
+    assert why_not(standing)["memory out"] == "the view strip of the config needs all memory from the start"
+
+
+def test_a_flaw_is_told_and_counts():
+    outcome = Outcome("audio gone", 2.0, 0.1, "the show was started again")
+    assert not outcome.good
+    assert _line(outcome, "killed").endswith("   killed; but the show was started again")
+    assert Outcome("audio gone", 2.0, 0.1).good
+
+
 def test_faults_have_names_of_their_own():
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    names = {fault.name for fault in FAULTS}
+    assert len(names) == len(FAULTS)
+    assert set(NEED_SOUND) <= names
 
 
 def test_growth_is_a_slope_that_one_jump_does_not_bend():
