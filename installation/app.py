@@ -42,7 +42,7 @@ DEMO_VISIT = {"reflect_s": 1.2, "morph_s": 3.0}
 
 _EYE = "installation.devices.eye:run_eye"
 _SHOW = "installation.show_process:main"
-_EYE_POLICY = Policy(first_beat_s=20.0, silence_s=5.0)
+_EYE_POLICY = Policy(first_beat_s=60.0, silence_s=5.0)  # MediaPipe loads for long where the machine is busy
 _MEMORY_SETTLES_S = 20.0
 _PROCESSES = 2  # show and eye
 

@@ -24,7 +24,7 @@ _PROBED = "/mirror/amount"
 _PROBE_EVERY_S = 0.037  # no multiple of a frame
 _BURST_S = 0.001
 _ANSWER_S = 60.0  # the show builds its engines first
-_TAIL_S = 3.0
+_TAIL_S = 30.0  # of a show that does not answer; one that does takes a few frames
 _ASK_EVERY_S = 0.5
 _VISITOR_S = 15.0
 _REFLECTED = "/mirror/visit/reflect"
@@ -88,7 +88,7 @@ def _show(options: argparse.Namespace, rate: int) -> dict[str, Any]:
             source=options.source,
             pack=options.pack,
             headless=True,
-            seconds=options.seconds + _VISITOR_S,
+            seconds=options.seconds + _VISITOR_S + 2.0 * _TAIL_S,  # it ends when the player has
         )
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:

@@ -46,8 +46,8 @@ from installation.runtime.supervisor import Policy
 CURTAIN_SILENCE_S = 15.0
 """A curtain that stands still is still a picture; to take it away would be black."""
 
-_CURTAIN_FIRST_S = 30.0
-_EYE_START_S = 30.0
+_CURTAIN_FIRST_S = 60.0
+_EYE_START_S = 60.0  # MediaPipe loads for long where the machine is busy
 _FIRST_PICTURE = 2  # the show beats 1 while it waits for its first picture
 _RESULT = "result of the networks"
 _FIRST_RESULT = 1  # and 0 while the engines are compiled, which may take minutes

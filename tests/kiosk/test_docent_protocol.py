@@ -48,8 +48,9 @@ def test_files_come_with_a_policy_that_allows_nothing_from_elsewhere(page):
         with urllib.request.urlopen(page.url + path, timeout=60) as reply:
             assert words in reply.read()
             assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         urllib.request.urlopen(page.url + "../config.toml", timeout=60)
+    refused.value.close()
 
 
 def test_a_wrong_pin_and_none_are_refused_and_the_right_one_gives_a_token_that_opens_again(page, talk):

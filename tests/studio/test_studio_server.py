@@ -81,8 +81,9 @@ def test_files_come_with_a_policy_that_allows_nothing_from_elsewhere(studio):
             assert reply.headers["Cache-Control"] == "no-store"
             assert "camera=(self)" in reply.headers["Permissions-Policy"]
     for path in ("../server.py", "server.py", "nothing"):
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             urllib.request.urlopen(studio.url + path, timeout=60)
+        refused.value.close()
 
 
 def test_only_our_own_page_is_listened_to(studio, tab):

@@ -9,8 +9,8 @@ import torch
 from engines.faces.parameters import HIGH, INDEX, LOW, NAMES
 from engines.packing import sha256_of
 from engines.runtime.pack import load_pack
+from engines.training import least_squares, refinement
 from engines.training import pack as writing
-from engines.training import refinement
 from engines.training.directions import AXES, fit_direction
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
 from engines.training.generator import PortraitModel
@@ -28,7 +28,7 @@ def few_steps():
     with pytest.MonkeyPatch.context() as patch:
         for name in ("ARRIVAL_STEPS", "FOLLOW_STEPS"):
             patch.setattr(refinement, name, 1)
-        patch.setattr(refinement, "CONJUGATE_STEPS", 2)
+        patch.setattr(least_squares, "CONJUGATE_STEPS", 2)
         yield
 
 
