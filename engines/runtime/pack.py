@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime.backends import PARTS, Backend, BackendOptions, usable_backends
-from engines.runtime.chain import Chain, GuardedEngine
+from engines.runtime.chain import Chain
+from engines.runtime.guarded_engine import GuardedEngine
 from engines.runtime.manifest import Manifest, read_manifest, verify_files
 from engines.runtime.targets import Target, read_targets, space_id
 from installation.core.latents import Latent, truncate

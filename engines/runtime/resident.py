@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtime.chain import SAMPLES, GuardedEngine
+from engines.runtime.guarded_engine import SAMPLES, GuardedEngine
 from installation.core.device_images import DeviceImages
 from installation.core.latents import Latent
 from installation.runtime.cuda import Cuda, CudaError
