@@ -5,7 +5,8 @@ or its memory is full, and when numbers come out that are none. The show keeps i
 back-end needs to compile, which a cache makes short. It never steps up again: a device that failed once is not trusted
 until the show is started anew.
 
-A back-end that has to build for minutes is not waited for: the next one plays meanwhile (`engines.runtime.ahead`). Each engine is guarded (`engines.runtime.guarded_engine`).
+A back-end that has to build for minutes is not waited for: the next one plays meanwhile (`engines.runtime.ahead`).
+It is the engine that asks for another one when a run fails (`engines.runtime.guarded_engine`).
 """
 
 from __future__ import annotations
