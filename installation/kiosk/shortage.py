@@ -16,6 +16,7 @@ from engines.runtime.nvidia import why_no_nvidia
 from installation.errors import MirrorError
 from installation.kiosk.gpu_hog import GpuHog
 from installation.kiosk.rehearsal import Rehearsal
+from installation.runtime.supervisor import Policy
 
 STEPPED_DOWN = "; going on with "
 """What the chain of back-ends says when it takes the next one."""
@@ -58,7 +59,8 @@ def run_out_on_gpu(rehearsal: Rehearsal) -> None:
 def give_back(rehearsal: Rehearsal) -> None:
     """Give the memory back, and begin anew with the view of the config.
 
-    A show that has given a back-end up does not return to it, and one that has drawn several faces needs no more.
+    A show that has given a back-end up does not return to it, and one that has drawn several faces needs no more. It is
+    ended when the supervisor has come to trust it, so that the next fault does not meet a longer wait.
     """
     if rehearsal.hog is not None:
         rehearsal.hog.close()
@@ -68,6 +70,7 @@ def give_back(rehearsal: Rehearsal) -> None:
     while rehearsal.facts().get("show", {}).get("view") != view and time.monotonic() < deadline:
         rehearsal.player.play(_VIEW, view)
         time.sleep(_AGAIN_S)
+    time.sleep(Policy().healthy_s)
     if rehearsal.facts().get("pids", {}).get("show"):
         rehearsal.signal("show", signal.SIGTERM)
     rehearsal.wait_well(2.0 * _PATIENCE_S, with_face=True)
