@@ -9,7 +9,7 @@ import torch
 from engines.faces.parameters import HIGH, INDEX, LOW, NAMES
 from engines.packing import sha256_of
 from engines.runtime.pack import load_pack
-from engines.training import least_squares, refinement
+from engines.training import colour_match, least_squares, refinement
 from engines.training import pack as writing
 from engines.training.directions import AXES, fit_direction
 from engines.training.encoder import Encoder, LandmarkSpace, Surrogate
@@ -29,6 +29,7 @@ def few_steps():
         for name in ("ARRIVAL_STEPS", "FOLLOW_STEPS"):
             patch.setattr(refinement, name, 1)
         patch.setattr(least_squares, "CONJUGATE_STEPS", 2)
+        patch.setattr(colour_match, "STEPS", 1)
         yield
 
 
