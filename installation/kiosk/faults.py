@@ -16,7 +16,7 @@ import psutil
 from installation.errors import MirrorError
 from installation.kiosk.loopback import Mood
 from installation.kiosk.rehearsal import Rehearsal
-from installation.kiosk.rehearsal_config import HEARD
+from installation.kiosk.rehearsal_config import HEARD, LOUDEST
 from installation.kiosk.shortage import draws_again, give_back, run_out, run_out_on_gpu, why_not
 
 _FLOOD_S = 3.0
@@ -132,14 +132,14 @@ def _sound_again(rehearsal: Rehearsal) -> None:
 
 def _hears(rehearsal: Rehearsal) -> bool:
     value = rehearsal.player.ask(HEARD)
-    return isinstance(value, float) and value < 0.5
+    return isinstance(value, float) and value > LOUDEST / 2
 
 
 def _deaf_flaw(rehearsal: Rehearsal) -> str:
     """A show without its sound goes on as it is, says so once, and rests what the sound has played."""
     if rehearsal.facts().get("pids", {}).get("show") != rehearsal.noted.get("pids", {}).get("show"):
         return "the show was started again"
-    if (value := rehearsal.player.ask(HEARD)) != 1.0:
+    if (value := rehearsal.player.ask(HEARD)) != 0.0:
         return f"what the sound plays does not rest in silence: {value!r}"
     told = rehearsal.said("the show goes on in silence")
     return "" if told == 1 else f"the log tells of the loss {told} times"

@@ -10,9 +10,11 @@ from typing import Any
 from installation.config import Config
 from installation.kiosk.sound import INPUT
 
-HEARD = "/mirror/style/amount"
-"""What the sound plays in a rehearsal, from 1, where it rests, to 0 at the loudest. It shows nowhere as long as no
-donor of styles is chosen."""
+HEARD = "/mirror/glide"
+"""What the sound plays in a rehearsal: 0 at rest, `LOUDEST` at the loudest. Nobody sees it, and a show that is started
+again does not recall it, as it recalls what belongs to a cue."""
+
+LOUDEST = 0.01
 
 
 def rehearsed(
@@ -43,7 +45,9 @@ def rehearsed(
     if hears:
         needed["audio"] = {"source": INPUT, "host_api": "ALSA", "gain": "fixed", "retry_max_s": 2.0}
         rows = given.get("mappings", {}).get("row", ())
-        needed["mappings"] = {"row": [*rows, {"source": "audio.level", "low": 1.0, "high": 0.0, "address": HEARD}]}
+        needed["mappings"] = {
+            "row": [*rows, {"source": "audio.level", "address": HEARD, "out_low": 0.0, "out_high": LOUDEST}]
+        }
     merged = {**given, "hours": {}}
     for section, values in [*needed.items(), *changes.items()]:
         merged[section] = {**merged.get(section, {}), **values}

@@ -148,7 +148,7 @@ def test_a_player_is_heard_and_told_how_it_stands(server: OscServer) -> None:
     assert answer == "series"
     while (amount := player.ask(HEARD)) is None:
         pass
-    assert amount == 1.0
+    assert amount == 0.0
 
 
 def test_a_show_that_is_not_there_gives_no_answer() -> None:
