@@ -18,6 +18,20 @@ from installation.kiosk.shortage import STEPPED_DOWN, draws_again, give_back, ru
 PATIENCE_S = 90.0
 
 
+def until(rehearsal, condition):
+    """Ask again and again, with a patience that only a show that hangs can exhaust."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, rehearsal.log_tail()
+
+
+def answer(rehearsal):
+    """Facts that were told: a busy machine may answer too late."""
+    told = {}
+    until(rehearsal, lambda: told.update(rehearsal.facts()) or told)
+    return told
+
+
 def test_a_show_that_ends_comes_back_alone_and_a_closed_camera_does_not_stop_it():
     rehearsal = Rehearsal(RehearsalOptions(headless=True))
     with rehearsal:
@@ -25,25 +39,17 @@ def test_a_show_that_ends_comes_back_alone_and_a_closed_camera_does_not_stop_it(
         rehearsal.signal("show", signal.SIGTERM)
         assert rehearsal.wait_well(PATIENCE_S, with_face=True) is not None, rehearsal.log_tail()
         assert rehearsal.pid("show") != first
-        restarts = rehearsal.facts()["restarts"]
+        restarts = answer(rehearsal)["restarts"]
         assert (restarts["show"], restarts["eye"]) == (1, 0), "its farewell is no other's"
         rehearsal.camera.mood = Mood.GONE
-        while rehearsal.facts()["camera"]["state"] == "live":
-            pass
-        facts = rehearsal.facts()
+        until(rehearsal, lambda: answer(rehearsal)["camera"]["state"] != "live")
+        facts = answer(rehearsal)
         assert (facts["ok"], facts["drawing"], facts["mode"]) == (False, True, "show")
         rehearsal.camera.mood = Mood.LIVE
         assert rehearsal.wait_well(PATIENCE_S) is not None, rehearsal.log_tail()
         with pytest.raises(MirrorError, match="no process 'docent'"):
             rehearsal.pid("docent")
     assert rehearsal.left == []
-
-
-def until(rehearsal, condition):
-    """Ask again and again, with a patience that only a show that hangs can exhaust."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, rehearsal.log_tail()
 
 
 def test_sound_that_goes_and_memory_that_runs_out_are_survived():
