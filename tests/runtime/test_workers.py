@@ -65,9 +65,7 @@ def test_a_lost_worker_is_survived_and_its_neighbours_are_not_blamed(tmp_path):
 
 
 CALLER = """
-import signal
 import sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 from installation.runtime.tasks import Task
 from installation.runtime.workers import LocalPool
 with LocalPool(2) as workers:
