@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for chromium.py and ports.py
 # stays green; whoever hunts for a rare one sets MIRROR_TEST_RANDOM=1.
 settings.register_profile("mirror", deadline=None, derandomize=not os.environ.get("MIRROR_TEST_RANDOM"))
 settings.load_profile("mirror")
+
+# Programs that the tests start are to hear Ctrl-C also where a shell runs the tests in the background, and so ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
