@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for chromium.py and ports.py
 settings.register_profile("mirror", deadline=None, derandomize=not os.environ.get("MIRROR_TEST_RANDOM"))
 settings.load_profile("mirror")
 
-# Programs that the tests start are to hear Ctrl-C also where a shell runs the tests in the background, and so ignores it.
+# Programs that tests start are to hear Ctrl-C also where a shell runs the tests in the background, and so ignores it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
