@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -60,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
         parser.error("--watch goes with --soak; faults are watched by their recovery")
     if options.watch:
         return _watched(argv)
+    # Asked to end, it ends what it has started, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     show = RehearsalOptions(
         config=options.config,
         pack=options.pack,

@@ -1,8 +1,11 @@
 """A whole kiosk with the pack that ships: its show is ended, comes back, and leaves nothing behind."""
 
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 
 from installation.config import Config
@@ -74,6 +77,20 @@ def test_sound_that_goes_and_memory_that_runs_out_are_survived():
         give_back(rehearsal)
         assert rehearsal.wait_well(PATIENCE_S) is not None, rehearsal.log_tail()
     assert rehearsal.left == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_rehearsal_that_is_ended_takes_its_kiosk_with_it(number):
+    command = [sys.executable, "-m", "installation.cli", "rehearse", "--headless", "--soak", "10min"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    asked = psutil.Process(process.pid)
+    started = time.monotonic()
+    while len(kiosk := asked.children(recursive=True)) < 4:  # the kiosk, and what it has started
+        assert time.monotonic() < started + PATIENCE_S
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) != 0
+    _, left = psutil.wait_procs(kiosk, PATIENCE_S)
+    assert left == []
 
 
 def test_what_stands_in_the_way_of_a_fault_is_told():
