@@ -91,15 +91,23 @@ def _strip(model: onnx.ModelProto) -> None:
     model.producer_name = "machine-reflections"
     model.producer_version = ""
     graph = model.graph
+    _strip_graph(graph)
+    for value in (*graph.input, *graph.output):
+        batch = value.type.tensor_type.shape.dim[0]
+        batch.Clear()
+        batch.dim_param = BATCH
+
+
+def _strip_graph(graph: onnx.GraphProto) -> None:
     graph.doc_string = ""
     del graph.value_info[:], graph.metadata_props[:]
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         item.doc_string = ""
         del item.metadata_props[:]
-    for value in (*graph.input, *graph.output):
-        batch = value.type.tensor_type.shape.dim[0]
-        batch.Clear()
-        batch.dim_param = BATCH
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):  # the body of a loop
+                _strip_graph(attribute.g)
 
 
 @contextlib.contextmanager

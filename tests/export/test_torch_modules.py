@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engines.export.half import write_half
 from engines.export.lint import lint_file
 from engines.export.torch_export import export_onnx
+from engines.training.least_squares import damped_step
 
 
 class Modulated(nn.Module):
@@ -121,3 +122,26 @@ def test_numbers_beyond_half_precision_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="float16"):
         write_half(tmp_path / "full.onnx", tmp_path / "half.onnx")
     assert not (tmp_path / "half.onnx").exists()
+
+
+class Solver(nn.Module):
+    """Conjugate gradients: a loop in the graph."""
+
+    def forward(self, away: Tensor, slope: Tensor) -> Tensor:
+        return damped_step(away, slope[:, :, 0], slope, 0.5)
+
+
+def test_a_loop_turns_as_often_as_in_torch_and_has_no_trace_of_this_machine(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "solver.onnx"
+    export_onnx(Solver(), {"away": ("n", 5), "slope": ("n", 9, 5)}, ["step"], path)
+    assert lint_file(path) == []
+    assert "Scan" in {node.op_type for node in onnx.load(path).graph.node}
+    assert b"least_squares" not in path.read_bytes()
+    model = openvino.Core().read_model(path)
+    given = {"away": torch.randn(1, 5), "slope": torch.randn(1, 9, 5)}
+    model.reshape({name: list(value.shape) for name, value in given.items()})
+    (made,) = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(
+        {name: value.numpy() for name, value in given.items()}
+    ).values()
+    np.testing.assert_allclose(made, Solver()(**given).numpy(), atol=1e-4)
