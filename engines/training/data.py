@@ -38,11 +38,10 @@ class LandmarkFinder:
     """MediaPipe FaceMesh on single pictures: each is a new face to it."""
 
     def __init__(self) -> None:
-        import mediapipe as mp
+        # Not by `mediapipe.solutions`: the eye loads the package without running its body, see `devices.landmarks`.
+        from mediapipe.python.solutions.face_mesh import FaceMesh
 
-        self._mesh = mp.solutions.face_mesh.FaceMesh(
-            static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3
-        )
+        self._mesh = FaceMesh(static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3)
 
     def find(self, picture: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Find one face: (h, w, 3) uint8 RGB -> (478, 3) float32 in crop units, or None."""
