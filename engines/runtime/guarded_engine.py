@@ -93,7 +93,7 @@ class GuardedEngine:
             try:
                 engine.start(inputs, outputs)
             except EngineError as error:
-                log.info("the %s on %s: %s", self._part, self._backend.name, error)
+                self._note(error)
                 engine = None
         self._under_way = engine, inputs, outputs
 
@@ -112,7 +112,7 @@ class GuardedEngine:
                 if self._plausible(outputs):
                     return
             except EngineError as error:
-                log.info("the %s on %s: %s", self._part, self._backend.name, error)
+                self._note(error)
         self.run(inputs, outputs)
 
     @property
@@ -132,7 +132,7 @@ class GuardedEngine:
         try:
             return self._resident.launch(inputs)
         except EngineError as error:
-            log.info("the %s on %s: %s", self._part, self._backend.name, error)
+            self._note(error)
             return None
 
     def run_bytes(self, crop: NDArray[np.uint8], outputs: Arrays) -> bool:
@@ -147,7 +147,7 @@ class GuardedEngine:
         try:
             self._of_bytes.run_bytes(crop, outputs)
         except EngineError as error:
-            log.info("the %s on %s: %s", self._part, self._backend.name, error)
+            self._note(error)
             return False
         return self._plausible(outputs)
 
@@ -175,6 +175,10 @@ class GuardedEngine:
     def _check_idle(self) -> None:
         if self._under_way is not None:
             raise EngineError(f"a run of the {self._part} is under way; wait for it first")
+
+    def _note(self, error: EngineError) -> None:
+        """Say what `run` will come upon again, and then decide about."""
+        log.info("the %s on %s: %s", self._part, self._backend.name, error)
 
     def _compile_again(self) -> Engine:
         engine, self._backend = self._chain.prepare(self._part, self._batch)

@@ -17,6 +17,8 @@ import av
 import cv2
 import numpy as np
 
+from installation.errors import DeviceError
+
 _BOUNDARY = b"picture"
 _HEAD = (
     b"HTTP/1.0 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\n"
@@ -125,14 +127,19 @@ class Loopback:
 def _jpegs(film: Path, count: int) -> list[bytes]:
     """Take `count` pictures from the middle of a film, where its visitor is most likely to be seen."""
     found: list[bytes] = []
-    with av.open(str(film)) as container:
-        stream = container.streams.video[0]
-        start = max(0, (stream.frames - count) // 2)
-        for number, frame in enumerate(container.decode(stream)):
-            if number >= start:
-                found.append(_encode(frame.to_ndarray(format="bgr24")))
-            if len(found) == count:
-                break
+    try:
+        with av.open(str(film)) as container:
+            stream = container.streams.video[0]
+            start = max(0, (stream.frames - count) // 2)
+            for number, frame in enumerate(container.decode(stream)):
+                if number >= start:
+                    found.append(_encode(frame.to_ndarray(format="bgr24")))
+                if len(found) == count:
+                    break
+    except (OSError, IndexError, av.FFmpegError) as error:
+        raise DeviceError(f"{film} cannot be played to the camera: {error}; give a video file") from error
+    if not found:
+        raise DeviceError(f"{film} has no pictures; give a video file")
     return found
 
 

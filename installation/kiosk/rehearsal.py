@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,44 +78,12 @@ class Rehearsal:
     """
 
     def __init__(self, options: RehearsalOptions, changes: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mirror-rehearsal-"))
-        self.log_path = self.folder / "kiosk.log"
+        self._options, self._changes = options, changes or {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = ExitStack()
+        """Ends what was started beside the kiosk."""
         self._shared: set[str] = set()
-        base = load_config(options.config)
-        self.sound = SoundServer(self.folder / "sound") if options.sound else None
-        self.hears = self.sound is not None and not self.sound.missing
-        """Whether the show was started with sound."""
-        self.config = rehearsed(base, self.folder, options.size, changes or {}, hears=self.hears)
-        self.player = Player(self.config.osc.host, self.config.osc.port)
-        acknowledge(self.config)
-        config_path = self.folder / "config.toml"
-        config_path.write_text(as_toml(self.config), "utf-8")
-        self.camera = Loopback(options.film or VISITOR_CLIP, rate_hz=self.config.camera.fps)
-        self.screen: Screen | None = None
-        environment = {**os.environ, "MIRROR_CACHE": str(self.folder / "cache"), "TMPDIR": str(self.folder)}
-        environment.pop("WAYLAND_DISPLAY", None)
-        self.clock = FalseClock(self.folder)
-        environment.update(self.clock.environment)
-        if self.sound is not None and self.hears:
-            environment.update(self.sound.environment)
-        if not options.headless:
-            try:
-                self.screen = Screen(options.size)
-                environment["DISPLAY"] = self.screen.display
-            except DisplayError as error:
-                print(f"without a screen to look at: {error}", file=sys.stderr)
-        command = [sys.executable, "-m", "installation.cli", "kiosk", "--config", str(config_path)]
-        command += ["--source", self.camera.url]
-        if options.pack:
-            command += ["--pack", str(Path(options.pack).resolve()) if Path(options.pack).is_dir() else options.pack]
-        if self.screen is None:
-            command += ["--headless"]
-        self.witness = Witness(self.folder / "trace") if options.watched else None
-        if self.witness is not None:
-            command = [*self.witness.prefix, *command]
-        with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        self._seen_pids: set[int] = {self._process.pid}
+        self._seen_pids: set[int] = set()
         self._health_url = ""
         self._heard_bytes = 0
         self.noted: dict[str, Any] = {}
@@ -125,7 +94,9 @@ class Rehearsal:
         """What the kiosk left behind, one line each; known after the end."""
 
     def __enter__(self) -> Rehearsal:
+        self.folder = Path(tempfile.mkdtemp(prefix="mirror-rehearsal-"))
         try:
+            self._start()
             self._wait_for_port()
             if self.wait_well(START_S, with_face=True) is None:
                 raise MirrorError(f"the kiosk did not come up within {START_S:g} s; its log ends:\n{self.log_tail()}")
@@ -135,6 +106,50 @@ class Rehearsal:
         if self.screen is not None:
             self.screen.begin()
         return self
+
+    def _start(self) -> None:
+        options, folder = self._options, self.folder
+        self.log_path = folder / "kiosk.log"
+        base = load_config(options.config)
+        self.sound = SoundServer(folder / "sound") if options.sound else None
+        if self.sound is not None:
+            self._started.callback(self.sound.kill)
+        self.hears = self.sound is not None and not self.sound.missing
+        """Whether the show was started with sound."""
+        self.config = rehearsed(base, folder, options.size, self._changes, hears=self.hears)
+        self.player = Player(self.config.osc.host, self.config.osc.port)
+        acknowledge(self.config)
+        config_path = folder / "config.toml"
+        config_path.write_text(as_toml(self.config), "utf-8")
+        self.camera = Loopback(options.film or VISITOR_CLIP, rate_hz=self.config.camera.fps)
+        self._started.callback(self.camera.close)
+        self.screen: Screen | None = None
+        environment = {**os.environ, "MIRROR_CACHE": str(folder / "cache"), "TMPDIR": str(folder)}
+        environment.pop("WAYLAND_DISPLAY", None)
+        self.clock = FalseClock(folder)
+        environment.update(self.clock.environment)
+        if self.sound is not None and self.hears:
+            environment.update(self.sound.environment)
+        if not options.headless:
+            try:
+                self.screen = Screen(options.size)
+                self._started.callback(self.screen.close)
+                environment["DISPLAY"] = self.screen.display
+            except DisplayError as error:
+                print(f"without a screen to look at: {error}", file=sys.stderr)
+        command = [sys.executable, "-m", "installation.cli", "kiosk", "--config", str(config_path)]
+        command += ["--source", self.camera.url]
+        if options.pack:
+            command += ["--pack", str(Path(options.pack).resolve()) if Path(options.pack).is_dir() else options.pack]
+        if self.screen is None:
+            command += ["--headless"]
+        self.witness = Witness(folder / "trace") if options.watched else None
+        if self.witness is not None:
+            self._started.callback(self.witness.close)
+            command = [*self.witness.prefix, *command]
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self._seen_pids.add(self._process.pid)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -234,7 +249,7 @@ class Rehearsal:
     def close(self) -> None:
         """End everything; `left` then says what was left behind."""
         left = self.left = []
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
                 self._process.wait(_END_S)
@@ -245,15 +260,9 @@ class Rehearsal:
             time.sleep(0.5)  # the kernel takes the children of a killed parent
         left += [f"process {pid}" for pid in self._seen_pids if _lives(pid)]
         left += [f"shared memory {name}" for name in sorted(self._shared) if Path("/dev/shm", name).exists()]
-        self.camera.close()
-        if self.sound is not None:
-            self.sound.kill()
         if self.hog is not None:
             self.hog.close()
-        if self.screen is not None:
-            self.screen.close()
-        if self.witness is not None:
-            self.witness.close()
+        self._started.close()
         if self.folder.exists():
             left += [f"file {path.name}" for path in self.folder.iterdir() if path.name not in _OURS]
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -266,7 +275,7 @@ class Rehearsal:
                 if "health: http" in line:
                     self._health_url = line.split("health: ")[1].strip()
                     return
-            if self._process.poll() is not None:
+            if self._process is None or self._process.poll() is not None:
                 raise MirrorError(f"the kiosk ended at once:\n{self.log_tail()}")
             time.sleep(POLL_S)
         raise MirrorError(f"the kiosk opened no health port:\n{self.log_tail()}")

@@ -87,11 +87,14 @@ class SoundServer:
             self._command, env=self._own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         deadline = time.monotonic() + _PATIENCE_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise MirrorError("a PulseAudio server of our own does not start here")
-            time.sleep(_POLL_S)
+        try:
+            while not self._answers():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise MirrorError("a PulseAudio server of our own does not start here")
+                time.sleep(_POLL_S)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """Take the server away without a word, and the input with it. May be called twice."""

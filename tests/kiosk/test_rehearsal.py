@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import psutil
@@ -91,6 +92,23 @@ def test_a_rehearsal_that_is_ended_takes_its_kiosk_with_it(number):
     assert process.wait(PATIENCE_S) != 0
     _, left = psutil.wait_procs(kiosk, PATIENCE_S)
     assert left == []
+
+
+def test_what_cannot_be_rehearsed_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[display]\nhz = -1\n")
+    before = {child.pid for child in psutil.Process().children()}
+    for options in (
+        RehearsalOptions(config=wrong),
+        RehearsalOptions(film=tmp_path / "no.mp4", sound=True),
+        RehearsalOptions(film=wrong),
+    ):
+        with pytest.raises(MirrorError), Rehearsal(options):
+            pass
+        assert list((tmp_path / "temporary").iterdir()) == []
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_what_stands_in_the_way_of_a_fault_is_told():
