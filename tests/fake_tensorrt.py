@@ -1,12 +1,37 @@
 """A stand-in of TensorRT that computes with OpenVINO, in the memory of the stand-in of CUDA."""
 
 import json
+import sys
 import types
 
-from fake_cuda import at
+from fake_cuda import FakeCuda, at
 
 from engines.runtime import DEFAULT_PACK
+from engines.runtime.engine_cache import EngineCache
+from engines.runtime.nvidia import NvidiaDevice
 from engines.runtime.openvino_backend import OpenVinoBackend
+from engines.runtime.tensorrt_backend import TensorRtBackend
+
+GPU = NvidiaDevice("NVIDIA Test", "9.0", 13010)
+
+
+def pretend_gpu(monkeypatch, *, tensorrt=True):
+    """Put the stand-ins where the real bindings would be imported from; returns that of CUDA."""
+    cuda = FakeCuda()
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
+    if tensorrt:
+        monkeypatch.setitem(sys.modules, "tensorrt", TensorRt(cuda))
+    return cuda
+
+
+def plan(graph, batch, *_):
+    """Build what the stand-in of TensorRT takes for an engine."""
+    return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
+
+
+def tensorrt_backend(folder, build=plan):
+    """Make the real back-end over the stand-ins, with its engines in a folder."""
+    return TensorRtBackend(EngineCache(folder), build=build, find=lambda: GPU)
 
 
 class TensorRt(types.ModuleType):

@@ -1,22 +1,18 @@
 """Pictures that stay on the GPU, by the real TensorRT back-end over stand-ins of TensorRT and CUDA in host memory."""
 
 import functools
-import json
 import logging
 import sys
 
 import numpy as np
 import pytest
-from fake_cuda import FakeCuda, at
-from fake_tensorrt import TensorRt
+from fake_cuda import at
+from fake_tensorrt import pretend_gpu, tensorrt_backend
 
 from engines.runtime import DEFAULT_PACK
 from engines.runtime.chain import Chain
-from engines.runtime.engine_cache import EngineCache
-from engines.runtime.nvidia import NvidiaDevice
 from engines.runtime.openvino_backend import OpenVinoBackend
 from engines.runtime.resident import ResidentPictures
-from engines.runtime.tensorrt_backend import TensorRtBackend
 from installation.errors import EngineError
 
 SLOTS = 4
@@ -24,19 +20,12 @@ SLOTS = 4
 
 @pytest.fixture
 def cuda(monkeypatch):
-    made = FakeCuda()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
-    monkeypatch.setitem(sys.modules, "tensorrt", TensorRt(made))
-    return made
+    return pretend_gpu(monkeypatch)
 
 
 @pytest.fixture
 def chain(cuda, tmp_path):
-    def plan(graph, batch, settings, timing, report):
-        return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
-
-    backend = TensorRtBackend(EngineCache(tmp_path), build=plan, find=lambda: NvidiaDevice("Test", "9.0", 13010))
-    made = Chain(DEFAULT_PACK, iter((backend, OpenVinoBackend(threads=1))), lambda text: None)
+    made = Chain(DEFAULT_PACK, iter((tensorrt_backend(tmp_path), OpenVinoBackend(threads=1))), lambda text: None)
     yield made
     made.close()
 

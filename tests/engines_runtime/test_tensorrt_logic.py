@@ -5,39 +5,28 @@ enqueued between the same addresses, handles that must be freed. No GPU is invol
 """
 
 import importlib
-import json
 import os
 import sys
 
 import numpy as np
 import pytest
-from fake_cuda import FakeCuda
-from fake_tensorrt import TensorRt
+from fake_tensorrt import plan, pretend_gpu, tensorrt_backend
 
 from engines.runtime import DEFAULT_PACK
 from engines.runtime.ahead import SlowBackend
-from engines.runtime.engine_cache import EngineCache
-from engines.runtime.nvidia import NvidiaDevice
 from engines.runtime.openvino_backend import OpenVinoBackend
-from engines.runtime.tensorrt_backend import TensorRtBackend
 from engines.runtime.tensorrt_build import BuildSettings, build, build_in_child
 from installation.errors import EngineError
-
-GPU = NvidiaDevice("NVIDIA Test", "9.0", 13010)
 
 
 @pytest.fixture
 def cuda(monkeypatch):
-    made = FakeCuda()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
-    return made
+    return pretend_gpu(monkeypatch)
 
 
 @pytest.fixture
-def trt(monkeypatch, cuda):
-    made = TensorRt(cuda)
-    monkeypatch.setitem(sys.modules, "tensorrt", made)
-    return made
+def trt(cuda):
+    return sys.modules["tensorrt"]
 
 
 @pytest.fixture
@@ -50,9 +39,9 @@ def make(trt, tmp_path, built):
     def child(graph, batch, settings, timing, report):
         built.append((graph.name, batch, timing))
         report("Building", 1, 2)
-        return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
+        return plan(graph, batch)
 
-    return lambda: TensorRtBackend(EngineCache(tmp_path / "engines"), build=child, find=lambda: GPU)
+    return lambda: tensorrt_backend(tmp_path / "engines", build=child)
 
 
 def run(engine, seed=0):

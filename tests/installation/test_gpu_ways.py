@@ -1,18 +1,12 @@
 """The short ways of a GPU in the neural thread: bytes in, pictures that stay. CUDA and TensorRT are stand-ins."""
 
-import json
-import sys
-
 import numpy as np
 import pytest
-from fake_cuda import FakeCuda, at
-from fake_tensorrt import TensorRt
+from fake_cuda import at
+from fake_tensorrt import pretend_gpu, tensorrt_backend
 
 from engines.runtime import load_pack
-from engines.runtime.engine_cache import EngineCache
 from engines.runtime.manifest import EncoderSpec
-from engines.runtime.nvidia import NvidiaDevice
-from engines.runtime.tensorrt_backend import TensorRtBackend
 from installation.core.controls import control_table
 from installation.core.device_images import DeviceImages
 from installation.core.instrument import Instrument
@@ -66,19 +60,12 @@ class Stand:
 
 @pytest.fixture
 def cuda(monkeypatch):
-    made = FakeCuda()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
-    monkeypatch.setitem(sys.modules, "tensorrt", TensorRt(made))
-    return made
+    return pretend_gpu(monkeypatch)
 
 
 @pytest.fixture
 def stand(cuda, tmp_path):
-    def plan(graph, batch, settings, timing, report):
-        return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
-
-    find = lambda: NvidiaDevice("Test", "9.0", 13010)  # noqa: E731
-    made = Stand(load_pack(backend=TensorRtBackend(EngineCache(tmp_path), build=plan, find=find)))
+    made = Stand(load_pack(backend=tensorrt_backend(tmp_path)))
     yield made
     made.close()
     assert not cuda.blocks

@@ -1,16 +1,13 @@
 """`mirror bench --screen`: what it prints on this machine, and with stand-ins of CUDA and TensorRT."""
 
 import json
-import sys
 
 import pytest
-from fake_cuda import FakeCuda, give_gpu_to_opengl
-from fake_tensorrt import TensorRt
+from fake_cuda import give_gpu_to_opengl
+from fake_tensorrt import pretend_gpu, tensorrt_backend
 
 from engines.runtime import load_pack
-from engines.runtime.engine_cache import EngineCache
-from engines.runtime.nvidia import NvidiaDevice, why_no_nvidia
-from engines.runtime.tensorrt_backend import TensorRtBackend
+from engines.runtime.nvidia import why_no_nvidia
 from installation.cli import main
 from installation.display.config import DisplayConfig
 from installation.display.renderer import Renderer
@@ -33,21 +30,14 @@ def test_without_a_gpu_it_measures_the_way_over_the_host_and_says_why(capsys):
 @pytest.fixture
 def figures(monkeypatch, tmp_path):
     """What is measured with stand-ins; `wrong` lets what OpenGL reads from the GPU be so after the test pattern."""
-    cuda = FakeCuda()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
-    monkeypatch.setitem(sys.modules, "tensorrt", TensorRt(cuda))
+    cuda = pretend_gpu(monkeypatch)
     give_gpu_to_opengl(cuda, monkeypatch)
-
-    def plan(graph, batch, settings, timing, report):
-        return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
 
     def take(*, wrong=False):
         config = DisplayConfig(size=(64, 64))
         window = open_window(config, headless=True)
         renderer = Renderer(window.ctx, config)
-        find = lambda: NvidiaDevice("Test", "9.0", 13010)  # noqa: E731
-        backend = TensorRtBackend(EngineCache(tmp_path), build=plan, find=find)
-        with load_pack(backend=backend) as pack:
+        with load_pack(backend=tensorrt_backend(tmp_path)) as pack:
             assert renderer.takes_gpu()
             cuda.garbles = wrong
             result = measure(pack, renderer, window.ctx, RUNS)

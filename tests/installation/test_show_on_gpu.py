@@ -1,18 +1,13 @@
 """The whole show with a GPU: loop, neural thread, back-end and renderer are real, CUDA and TensorRT are stand-ins."""
 
-import json
-import sys
 import time
 
 import numpy as np
 import pytest
-from fake_cuda import FakeCuda, give_gpu_to_opengl
-from fake_tensorrt import TensorRt
+from fake_cuda import give_gpu_to_opengl
+from fake_tensorrt import pretend_gpu, tensorrt_backend
 
 from engines.runtime import load_pack
-from engines.runtime.engine_cache import EngineCache
-from engines.runtime.nvidia import NvidiaDevice
-from engines.runtime.tensorrt_backend import TensorRtBackend
 from installation.config import Config
 from installation.core.controls import control_table
 from installation.core.device_images import DeviceImages
@@ -34,20 +29,14 @@ LIMIT_S = 120.0
 
 @pytest.fixture
 def cuda(monkeypatch):
-    made = FakeCuda()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
-    monkeypatch.setitem(sys.modules, "tensorrt", TensorRt(made))
+    made = pretend_gpu(monkeypatch)
     give_gpu_to_opengl(made, monkeypatch)
     return made
 
 
 @pytest.fixture
 def show(cuda, tmp_path):
-    def plan(graph, batch, settings, timing, report):
-        return json.dumps({"part": graph.stem.removesuffix("_fp16"), "batch": batch}).encode()
-
-    find = lambda: NvidiaDevice("Test", "9.0", 13010)  # noqa: E731
-    pack = load_pack(backend=TensorRtBackend(EngineCache(tmp_path), build=plan, find=find))
+    pack = load_pack(backend=tensorrt_backend(tmp_path))
     config = Config.model_validate({"display": {"size": (64, 36), "hz": 60}})
     eye = SharedSlot(eye_fields(pack.manifest.encoder.input_size, 64))
     instrument = Instrument(control_table((), ()))

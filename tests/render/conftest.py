@@ -20,8 +20,10 @@ from PIL import Image
 from installation.display.config import CaptionConfig, DisplayConfig
 from installation.display.headless_window import HeadlessWindow
 from installation.display.pasteback import FACE_OVAL
+from installation.display.reflection import Reflection
 from installation.display.renderer import Renderer
 from installation.display.scene import Picture, Scene
+from installation.display.shaders import ShaderLibrary
 
 GOLDEN = Path(__file__).with_name("golden")
 FAILURES = Path(__file__).parents[1] / "failures"
@@ -73,6 +75,16 @@ def make_renderer(ctx: moderngl.Context) -> Iterator[Callable[..., Renderer]]:
     yield make
     for renderer in made:
         renderer.release()
+
+
+@pytest.fixture
+def reflection(ctx: moderngl.Context) -> Iterator[Reflection]:
+    """The layer that holds the generator's pictures."""
+    library = ShaderLibrary(ctx)
+    made = Reflection(library)
+    yield made
+    made.release()
+    library.release()
 
 
 @dataclass(frozen=True)

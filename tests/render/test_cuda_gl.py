@@ -12,6 +12,7 @@ import moderngl
 import numpy as np
 import pytest
 from fake_cuda import FakeCuda, give_gpu_to_opengl
+from fake_tensorrt import pretend_gpu
 
 from installation.core.device_images import DeviceImages
 from installation.display.cuda_gl import CudaGl
@@ -26,19 +27,9 @@ MAP = ["cudaGraphicsMapResources", "cudaGraphicsResourceGetMappedPointer", "cuda
 @pytest.fixture
 def cuda(monkeypatch):
     """CUDA beside the context, which claims to be drawn by the GPU."""
-    made = FakeCuda()
+    made = pretend_gpu(monkeypatch, tensorrt=False)
     give_gpu_to_opengl(made, monkeypatch)
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made)
     return made
-
-
-@pytest.fixture
-def reflection(ctx):
-    library = ShaderLibrary(ctx)
-    made = Reflection(library)
-    yield made
-    made.release()
-    library.release()
 
 
 class OnGpu:

@@ -3,19 +3,8 @@
 import numpy as np
 import pytest
 
-from installation.display.reflection import Reflection
 from installation.display.scene import Picture
-from installation.display.shaders import ShaderLibrary
 from installation.throttle_bench import largest_step, step_threshold
-
-
-@pytest.fixture
-def reflection(ctx):
-    library = ShaderLibrary(ctx)
-    made = Reflection(library)
-    yield made
-    made.release()
-    library.release()
 
 
 def flat(level, resolution=16, count=1):
