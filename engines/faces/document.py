@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from .parameters import PARAMETERS
-from .renderer import PortraitRenderer
+from .renderer import OVERSAMPLING, PortraitRenderer
 from .sampler import sample
 
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
@@ -20,7 +20,6 @@ BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"
 SHEET_ROWS, SHEET_COLUMNS = 4, 7
 SHEET_TILE = 220
 SHEET_SEED = 21
-OVERSAMPLING = 2
 """Each tile is drawn larger and reduced, for smooth edges inside the picture."""
 
 
@@ -50,11 +49,11 @@ def with_table(page: str) -> str:
 
 def sheet(seed: int = SHEET_SEED) -> Image.Image:
     """Draw random people: `SHEET_ROWS` x `SHEET_COLUMNS` tiles of `SHEET_TILE` pixels."""
-    renderer = PortraitRenderer(SHEET_TILE * OVERSAMPLING)
+    renderer = PortraitRenderer(SHEET_TILE, oversampling=OVERSAMPLING)
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (SHEET_COLUMNS * SHEET_TILE, SHEET_ROWS * SHEET_TILE))
     for index in range(SHEET_ROWS * SHEET_COLUMNS):
-        tile = Image.fromarray(renderer.render(sample(rng))).resize((SHEET_TILE, SHEET_TILE), Image.Resampling.BOX)
+        tile = Image.fromarray(renderer.render(sample(rng)))
         picture.paste(tile, (index % SHEET_COLUMNS * SHEET_TILE, index // SHEET_COLUMNS * SHEET_TILE))
     renderer.release()
     return picture

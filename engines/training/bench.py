@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.faces.renderer import PortraitRenderer
+from engines.faces.renderer import OVERSAMPLING, PortraitRenderer
 from engines.faces.sampler import sample
 from engines.runtime.pack import Pack
 from engines.training.data import LandmarkFinder
@@ -62,7 +62,7 @@ class Bench:
             )
         self.pack = pack
         self.scale = scale
-        self.renderer = PortraitRenderer(pack.resolution)
+        self.renderer = PortraitRenderer(pack.resolution, oversampling=OVERSAMPLING)
         self.rng = np.random.default_rng(SEED)
         self._finder = LandmarkFinder()
 

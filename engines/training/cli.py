@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from engines.faces.renderer import PortraitRenderer
+from engines.faces.renderer import OVERSAMPLING, PortraitRenderer
 from engines.runtime.pack import DEFAULT_PACK
 from engines.training.continuation import Continuation, adopt, continue_synthesis
 from engines.training.data import SHARD_SIZE, LandmarkFinder, Portraits, render_shard, shard_path
@@ -111,7 +111,7 @@ def render(options: Options) -> bool:
     missing = [i for i in range(first, options.shards, stride) if not shard_path(options.data, i).exists()]
     if not missing:
         return True
-    renderer, finder = PortraitRenderer(options.resolution), LandmarkFinder()
+    renderer, finder = PortraitRenderer(options.resolution, oversampling=OVERSAMPLING), LandmarkFinder()
     with Progress(len(missing), "rendering portraits") as progress:
         for index in missing:
             wait_while_paused(options.pause_file)

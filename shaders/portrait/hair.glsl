@@ -30,6 +30,12 @@ float locks(vec4 s) {
     return mix(0.5, a * 0.6 + b * 0.4, s.w);
 }
 
+// Curls as interwoven ringlets (a bent gyroid, so that none repeats): -1 in the gap between two, 1 on a ringlet's back.
+float curls(vec3 p) {
+    vec3 c = (p + 0.55 * sin(p.yzx * 0.8 + 1.0) + 0.22 * sin(p.zxy * 2.1)) * mix(2.0, 2.9, curliness());
+    return dot(sin(c), cos(c.yzx)) * 0.75;
+}
+
 float scalp(vec3 p) {
     return ellipsoid(p - vec3(0.0, 4.0 + 0.3 * p_forehead, -2.6), vec3(7.28, 8.6 + 0.5 * p_forehead, 7.45));
 }
@@ -58,8 +64,7 @@ float hair(vec3 p, bool detail) {
     if (detail) {
         vec4 s = strandSpace(p);
         lock = locks(s);
-        vec3 c = p * 0.9 + 0.35 * sin(p.yzx * 1.7);
-        curl = noise(c * 1.3) * 0.8 + noise(c * 3.1) * 0.5 - 0.65;
+        curl = 0.36 * curls(p);
     }
     float inside = hairline(p) + (lock - 0.5) * mix(0.3, 1.5, fringe) * (1.0 - 0.6 * curly) + 0.7 * curl * curly;
 

@@ -152,7 +152,9 @@ float skin(vec3 p) {
     float upperLip = length(vec2((m.y - l.upperCentre) * 1.05, (m.z - 0.03) * 0.8)) - l.upper;
     float lowerLip = length(vec2(m.y - l.lowerCentre, (m.z - 0.02) * 0.8)) - l.lower;
     d = smin(d, smax(smin(upperLip, lowerLip, 0.08), abs(m.x) - mouthX, 0.15), 0.35);
-    d = smax(d, -ellipsoid(vec3(m.x, m.y + l.gap * 0.2, m.z + 0.2), vec3(mouthX * 0.86, max(a_lip_gap * 0.58, 0.045), 1.7)), 0.09 + 0.1 * p_mouth_open);
+    float cavity = ellipsoid(vec3(m.x, m.y + l.gap * 0.2, m.z + 0.2), vec3(mouthX * 0.86, max(a_lip_gap * 0.58, 0.045), 1.7));
+    // The distance to so flat an ellipsoid is wrong beyond its tips: it would cut a slit into the cheek.
+    d = smax(d, -max(cavity, abs(m.x) - mouthX * 0.86), 0.09 + 0.1 * p_mouth_open);
     vec3 corner = vec3(q.x - mouthX * 1.02, p.y - a_mouth_y - mouthCurve(sign(p.x) * mouthX), p.z - 4.55);
     d = smax(d, 0.08 - length(corner), 0.6);
     float chinGroove = mix(a_mouth_y - 1.15 * a_lip_fullness - l.gap * 0.75, a_chin_y + 0.9, 0.45);
@@ -184,14 +186,14 @@ float torso(vec3 w) {
 
 float glassesFrame(vec3 p) {
     vec3 q = mirrorX(p);
-    vec3 g = q - vec3(a_eye_x + 0.15, a_eye_y - 0.15, 5.4);
+    vec3 g = q - vec3(a_eye_x + 0.15, a_eye_y - 0.15, 5.6);
     g.z += 0.03 * q.x * q.x;
     float rim = max(mix(0.02, 0.13, p_glasses), 0.5 * pixelSize * smoothstep(0.0, 0.3, p_glasses));
     float rr = pow(pow(abs(g.x / 2.15), 3.0) + pow(abs(g.y / 1.7), 3.0), 1.0 / 3.0);
     float ring = length(vec2((rr - 1.0) * 1.75, g.z * 0.9)) - rim;
-    float bridge = capsule(q, vec3(0, a_eye_y + 0.35, 5.75), vec3(1.05, a_eye_y + 0.2, 5.4), rim, rim);
+    float bridge = capsule(q, vec3(0, a_eye_y + 0.35, 5.95), vec3(1.05, a_eye_y + 0.2, 5.6), rim, rim);
     vec3 hinge = vec3(6.9, a_eye_y + 0.25, 2.4);
-    float temple = min(capsule(q, vec3(a_eye_x + 2.3, a_eye_y + 0.3, 4.5), hinge, rim, rim),
+    float temple = min(capsule(q, vec3(a_eye_x + 2.3, a_eye_y + 0.3, 4.7), hinge, rim, rim),
                        capsule(q, hinge, vec3(7.3, a_eye_y + 0.1, -3.0), rim, rim));
     return min(min(ring, bridge), temple);
 }

@@ -55,7 +55,7 @@ float march(vec3 origin, vec3 ray, float near, float far, out float gap) {
     for (int i = 0; i < COARSE_STEPS; i++) {
         vec3 w = origin + ray * t;
         float h = mapCoarse(w) - COARSE_MARGIN;
-        if (p_glasses > 0.02) h = min(h, ellipsoid(headFromWorld(w) - vec3(0.0, a_eye_y, 0.0), vec3(8.4, 2.8, 6.6)));
+        if (p_glasses > 0.02) h = min(h, ellipsoid(headFromWorld(w) - vec3(0.0, a_eye_y, 0.0), vec3(9.2, 3.6, 8.5)));
         if (h < 0.3 || t > far) break;
         t += h;
     }
@@ -90,7 +90,7 @@ void main() {
         float cover = 1.0 - gap / pixelSize;
         if (id == HAIR && gap > 0.0) {
             vec4 s = strandSpace(p);
-            float strand = mix(noise(vec3(s.x * 4.0, s.y * 1.5, 7.0)) * noise(vec3(s.x * 9.0, s.y * 2.0, 3.0)), noise(p * 2.3) * noise(p * 5.0), curliness());
+            float strand = mix(noise(vec3(s.x * 4.0, s.y * 1.5, 7.0)) * noise(vec3(s.x * 9.0, s.y * 2.0, 3.0)), 0.5 * noise(p * 1.8) * (0.6 + 0.4 * curls(p)), curliness());
             cover = max(cover, 0.8 * sat((strand * 2.0 * strandReach() - gap) / (pixelSize + 0.1)));
         }
         person = sat(cover);

@@ -116,7 +116,8 @@ void hairSurface(vec3 p, inout Surface f) {
     vec4 s = strandSpace(p);
     float curly = curliness(), full = grown();
     float strands = grain(vec3(s.x * 5.0, s.y * 3.0, s.z), 3.8) * 0.45 + grain(vec3(s.x * 13.0, s.y * 5.0, s.z + 4.0), 9.8) * 0.55;
-    float coils = noise(p * 2.6) * 0.5 + grain(p * 6.5, 6.5) * 0.5;
+    float ringlet = curls(p);
+    float coils = 0.5 + 0.22 * ringlet + 0.08 * sin(ringlet * 15.0 + 9.0 * noise(p * 1.3)) * legible(5.0) + 0.3 * (grain(p * 6.5, 6.5) - 0.5);
     float weave = mix(strands, coils, max(curly, 1.0 - full));
     float depth = mix(locks(s), coils, curly);
     vec3 strandColour = hairColour() * (0.35 + 1.2 * weave) * mix(0.4, 1.1, smoothstep(0.15, 0.65, depth));
@@ -128,7 +129,7 @@ void hairSurface(vec3 p, inout Surface f) {
     f.specular = 0.05;
     f.scatter = 0.25;
     vec3 across = normalize(cross(u_world_from_head * vec3(0, 1, 0), f.normal) + 1e-3);
-    f.normal = normalize(f.normal + across * (strands - 0.5) * 0.7 * (1.0 - curly) + curly * 0.5 * legible(4.1) * noiseVec(p * 4.1));
+    f.normal = normalize(f.normal + across * (strands - 0.5) * 0.7 * (1.0 - curly) + curly * 0.3 * legible(4.1) * noiseVec(p * 4.1));
     f.gloss = full * (0.3 + 1.4 * strands) * (1.0 - 0.85 * curly);
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import moderngl
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from engines.faces.geometry import ANCHOR_NAMES, camera
 from engines.faces.parameters import NAMES, NP, default, mirrored
 from engines.faces.renderer import PortraitRenderer, fragment_source
 from engines.faces.sampler import sample
+from engines.training.data import focus_points
 from installation.errors import ShaderError
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -107,6 +109,30 @@ def test_draws_into_any_viewport(small: PortraitRenderer) -> None:
     picture = np.frombuffer(wide.read(components=3), np.uint8).reshape(64, 128, 3)[::-1]
     wide.release()
     np.testing.assert_allclose(picture[:, 32:96].astype(int), small.render(p).astype(int), atol=2)
+
+
+def test_an_oversampled_picture_is_the_mean_of_a_larger_one(small: PortraitRenderer) -> None:
+    twice = PortraitRenderer(32, small.context, oversampling=2)
+    picture, mask = twice.render_with_mask(default(hair_curl=0.9))
+    large, large_mask = small.render_with_mask(default(hair_curl=0.9))
+    np.testing.assert_allclose(picture, large.reshape(32, 2, 32, 2, 3).mean((1, 3)), atol=0.75)
+    np.testing.assert_allclose(mask, large_mask.reshape(32, 2, 32, 2).mean((1, 3)), atol=0.75)
+    twice.release()
+
+
+def test_rims_of_glasses_close_round_the_eyes(small: PortraitRenderer) -> None:
+    side, at = 256, NAMES.index("glasses")
+    renderer = PortraitRenderer(side, small.context)
+    for person in [sample(np.random.default_rng(seed)) for seed in range(8)]:
+        pictures = []
+        for person[at] in (0.0, 1.0):
+            pictures.append(renderer.render(person).astype(int))
+        changed = np.abs(pictures[1] - pictures[0]).max(axis=-1)
+        _, parts = cv2.connectedComponents((changed < 8).astype(np.uint8), connectivity=4)
+        for eye in focus_points(person[None])[0, :2]:
+            column, row = (eye * side).astype(int)
+            assert parts[row, column] != parts[0, 0], "the wall runs into the eye"
+    renderer.release()
 
 
 @pytest.mark.parametrize("name", GOLDEN_PEOPLE)
