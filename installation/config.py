@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from engines.runtime.backends import BackendOptions
 from engines.runtime.style_folder import DEFAULT_STYLE, PICTURES, find_pictures
-from installation.core.controls import is_name
+from installation.core.control import is_name
 from installation.core.visit import VisitTimes
 from installation.devices.config import CameraConfig, FacesConfig
 from installation.devices.instrument_config import (

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from engines.runtime.backends import BackendOptions
 from engines.runtime.stylist import load_stylist, read_picture
 from installation.config import StyleConfig
-from installation.core.controls import STYLE_BRANCH, Value
+from installation.core.control import Value
+from installation.core.controls import STYLE_BRANCH
 
 _BUFFERS = 4  # one shown, one arriving, one being made, one spare
 LEAST_STRENGTH = 0.005

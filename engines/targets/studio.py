@@ -12,7 +12,7 @@ from engines.runtime import Pack
 from engines.targets.captions import Attribute, Prompt
 from engines.targets.curation import Curation
 from engines.targets.make import Draft
-from installation.core.controls import Value
+from installation.core.control import Value
 from installation.core.latents import Latent
 from installation.core.morph import Morph
 

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from installation.core.controls import MAX_NAME_LENGTH, Value, is_name
+from installation.core.control import MAX_NAME_LENGTH, Value, is_name
 from installation.core.glide import EASING_NAMES
 from installation.errors import ConfigError
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
-from installation.core.controls import ROOT, Control, ControlTable, Kind, ValueRefused
+from installation.core.control import ROOT, Control, Kind, ValueRefused
+from installation.core.controls import ControlTable
 from installation.core.cues import MAX_FADE_S, Cue, CueList
 from installation.core.registers import Registers
 from installation.core.snapshot import Snapshot

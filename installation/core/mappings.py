@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from installation.core.breath import Breath
-from installation.core.controls import ROOT, Control, ControlTable, Curve, Kind
+from installation.core.control import ROOT, Control, Curve, Kind
+from installation.core.controls import ControlTable
 
 _EXPONENT = {Curve.LINEAR: 1.0, Curve.SQUARE: 2.0, Curve.CUBE: 3.0, Curve.ROOT: 0.5}
 

@@ -16,7 +16,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from installation.core.controls import ControlTable, Kind
+from installation.core.control import Kind
+from installation.core.controls import ControlTable
 from installation.core.instrument import Instrument, Outcome, Verdict
 from installation.errors import ConfigError
 

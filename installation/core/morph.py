@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.core.breath import Breath
-from installation.core.controls import MORPH_MODES, NO_DONOR, PATHS, ROOT, Value
+from installation.core.control import ROOT, Value
+from installation.core.controls import MORPH_MODES, NO_DONOR, PATHS
 from installation.core.latents import BAND_NAMES, Bands, Latent
 
 LADDER: tuple[tuple[str, ...], ...] = ((), *((band,) for band in BAND_NAMES), BAND_NAMES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from installation.core.controls import ID_PLACE, Control, Kind
+from installation.core.control import ID_PLACE, Control, Kind
 from installation.core.snapshot import Snapshot
 
 ATTRIBUTES = ("FULL_PATH", "CONTENTS", "TYPE", "VALUE", "RANGE", "ACCESS", "DESCRIPTION", "UNIT", "CLIPMODE")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.core.controls import ROOT, Control, ControlTable, Value
+from installation.core.control import ROOT, Control, Value
+from installation.core.controls import ControlTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)

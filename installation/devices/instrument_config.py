@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from installation.core.controls import Curve, is_name
+from installation.core.control import Curve, is_name
 from installation.runtime.section import Section
 
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from installation.core.controls import ROOT, Control, Kind
+from installation.core.control import ROOT, Control, Kind
 from installation.core.feedback import Feedback
 from installation.core.instrument import Instrument, Outcome, Verdict
 from installation.devices.osc_codec import (

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
-from installation.core.controls import ID_PLACE, ROOT, Control, ControlTable, Kind
+from installation.core.control import ID_PLACE, ROOT, Control, Kind
+from installation.core.controls import ControlTable
 
 OPEN_STAGE_CONTROL_VERSION = "1.26.0"
 _CUE_ADDRESSES = ("cue/go", "cue/next", "cue/previous")

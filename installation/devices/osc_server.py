@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from installation.core.controls import ROOT
+from installation.core.control import ROOT
 from installation.core.feedback import MAX_RATE_HZ, Feedback
 from installation.core.instrument import Instrument, Outcome
 from installation.devices.datagrams import BATCH, DatagramReader

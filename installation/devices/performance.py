@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from installation.core.audio_features import AudioFeatures
-from installation.core.controls import ROOT
+from installation.core.control import ROOT
 from installation.core.instrument import Instrument, Outcome, Verdict
 from installation.core.types import FaceMeasures
 from installation.devices.audio import AudioListener

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from installation.core.audio_features import SOURCES as AUDIO_SOURCES
-from installation.core.controls import DEFAULT_VIEWS, Control, ControlTable, Kind, control_table
+from installation.core.control import Control, Kind
+from installation.core.controls import DEFAULT_VIEWS, ControlTable, control_table
 from installation.core.glide import EASING_NAMES
 from installation.devices.source_names import FACE_SOURCES, HAND_SOURCES, VISIT_SOURCES
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from installation.core.controls import Control, uniform_control
+from installation.core.control import Control
+from installation.core.controls import uniform_control
 from installation.display.config import DisplayConfig
 from installation.display.look_file import BUILT_IN, Look, read_look
 from installation.errors import ConfigError

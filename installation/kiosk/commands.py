@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from installation.core.controls import is_name
+from installation.core.control import is_name
 
 MAX_AGE_S = 2.0
 """A command that is older was meant for a moment that has passed."""

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import time
 
-from installation.core.controls import ROOT
+from installation.core.control import ROOT
 from installation.devices.osc_codec import Argument, PacketRefused, build_message, parse_message
 
 _PATIENCE_S = 1.0

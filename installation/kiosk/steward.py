@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from installation.core.controls import ROOT
+from installation.core.control import ROOT
 from installation.core.cues import Cue
 from installation.core.instrument import Instrument
 from installation.core.kiosk import NoticeGate

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from installation.config import Config
-from installation.core.controls import ROOT, Value
+from installation.core.control import ROOT, Value
 from installation.display.config import CaptionConfig
 from installation.display.look_file import STYLE, Look, before
 from installation.display.looks import load_looks

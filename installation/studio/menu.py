@@ -16,7 +16,8 @@ from typing import Any
 from engines.runtime import Pack
 from engines.runtime.pack import Direction
 from installation.config import Config
-from installation.core.controls import ROOT, STYLE_BRANCH, Control, ControlTable, Value, ValueRefused, control_table
+from installation.core.control import ROOT, Control, Value, ValueRefused
+from installation.core.controls import STYLE_BRANCH, ControlTable, control_table
 from installation.core.latents import BAND_NAMES
 from installation.core.morph import Morph
 from installation.display.looks import PLAIN, control_name, load_looks, look_controls, look_names

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engines.runtime import Pack, load_pack
 from engines.runtime.refinement import refine
 from installation.config import Config
-from installation.core.controls import Value
+from installation.core.control import Value
 from installation.core.latents import Latent
 from installation.painting import Painter
 from installation.studio.menu import morph_of, series_names

@@ -23,7 +23,7 @@ from typing import Any
 from engines.runtime.paths import find_pack
 from installation.app import CONFIG_FILE
 from installation.config import load_config
-from installation.core.controls import ValueRefused
+from installation.core.control import ValueRefused
 from installation.display.type_setting import SERIF, bundled_font
 from installation.errors import ConfigError, MirrorError, PhotographError
 from installation.kiosk.body import forbid_core_dumps

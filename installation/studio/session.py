@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from installation.core.controls import Value
+from installation.core.control import Value
 from installation.core.latents import Latent
 from installation.errors import PhotographError
 from installation.runtime.pages import parsed

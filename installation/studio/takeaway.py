@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from installation.config import Config
-from installation.core.controls import ROOT, Value
+from installation.core.control import ROOT, Value
 from installation.display.pictures import png_bytes
 from installation.errors import PhotographError
 from installation.studio import plates

@@ -15,7 +15,7 @@ from engines.runtime import load_pack
 from engines.runtime.backends import BackendOptions
 from engines.runtime.paths import find_pack
 from engines.runtime.refinement import refine
-from installation.core.controls import ROOT, Value
+from installation.core.control import ROOT, Value
 from installation.core.face_shape import landmark_square
 from installation.core.latents import Latent
 from installation.core.morph import Morph

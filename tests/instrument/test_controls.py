@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.core.controls import (
-    STATEFUL,
-    Control,
-    ControlTable,
-    Curve,
-    Kind,
-    ValueRefused,
-    control_table,
-    is_name,
-    uniform_control,
-)
+from installation.core.control import STATEFUL, Control, Curve, Kind, ValueRefused, is_name
+from installation.core.controls import ControlTable, control_table, uniform_control
 
 TABLE = control_table(("strength", "beauty"), ("age", "smile"), looks=("plain", "ink"), num_ws=14)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

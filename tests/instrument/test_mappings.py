@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.core.controls import Curve, control_table
+from installation.core.control import Curve
+from installation.core.controls import control_table
 from installation.core.mappings import COMBINE, LFO_SHAPES, Binding, Lfo, MappingEngine, check_bindings
 
 TABLE = control_table(("strength",), ("age",))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.core.controls import Value
+from installation.core.control import Value
 from installation.core.latents import BAND_NAMES, bands_for
 from installation.core.morph import Morph, blend_feedback, slerp
 

@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from installation.core.controls import Kind, control_table, uniform_control
+from installation.core.control import Kind
+from installation.core.controls import control_table, uniform_control
 from installation.core.instrument import Instrument
 from installation.devices import osc_cli
 from installation.devices.osc_layout import open_stage_control, touch_osc
