@@ -243,7 +243,7 @@ def _portrait_figures(pack: Path, options: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "models", "measuring a portrait pack") from error
     rows = report(pack, options.footage, scale=options.scale, show=lambda row: print(row, flush=True))
-    return sum(not row.met for row in rows)
+    return sum(row.met is False for row in rows)
 
 
 def _line(pack: Path, manifest: Manifest) -> str:

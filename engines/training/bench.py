@@ -23,21 +23,23 @@ DETECTOR_PX = 256
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured, what it should be, and whether it is."""
+    """One figure: what was measured, what it should be, and whether it is; None where it could not be measured."""
 
     name: str
     value: float
     goal: str
-    met: bool
+    met: bool | None
     note: str = ""
 
     def __str__(self) -> str:
-        verdict = "met    " if self.met else "NOT met"
+        verdict = {True: "met    ", False: "NOT met", None: "no data"}[self.met]
         return f"{verdict}  {self.value:9.3f}  {self.goal:>8}  {self.name}  {self.note}".rstrip()
 
 
-def at_least(name: str, value: float, bound: float, note: str = "") -> Row:
-    """A row whose value should not be smaller."""
+def at_least(name: str, value: float | None, bound: float, note: str = "") -> Row:
+    """A row whose value should not be smaller; without a value, `note` says why there is none."""
+    if value is None:
+        return Row(name, float("nan"), f">= {bound:g}", None, note)
     return Row(name, value, f">= {bound:g}", bool(value >= bound), note)
 
 

@@ -1,7 +1,8 @@
 """The rows of real faces: through the mirror's own alignment and way to W+, and back. Nothing of the footage is kept.
 
-Every clip is one person (the largest face of each frame). Landmark errors are in the visitor's inter-ocular
-distances and in crop units, so alignment is out of them; roll is compared in the frame, where a viewer sees it.
+Every clip is one person (the largest face of each frame), and so is every still, which is held before the mirror until
+the likeness has settled. Landmark errors are in the visitor's inter-ocular distances and in crop units, so alignment is
+out of them; roll is compared in the frame, where a viewer sees it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,18 @@ from installation.core.measures import ffhq_quad
 from installation.devices.cropping import sample_square
 from installation.errors import DeviceError
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".jpg", ".jpeg", ".png")
+STILLS = (".jpg", ".jpeg", ".png")
+SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", *STILLS)
 FRAMES_PER_CLIP = 40
+STILL_HELD_S = (0.0, 0.5, 1.0, 1.5, 2.0)
+"""When the mirror looks at a still; the last look is measured."""
+
+POSE = ("yaw", "pitch", "roll")
+"""What can be compared between people: their faces do not read as differently posed when they are not."""
+
+MIN_LOOKS = 5
+"""Fewer tell nothing of a correlation."""
+
 CORRELATED = {"yaw": 0.8, "pitch": 0.8, "roll": 0.8, "mouth_open": 0.8, "smile": 0.8, "eyes_open": 0.6}
 MIN_SPREAD = {"yaw": 2.0, "pitch": 2.0, "roll": 1.5, "mouth_open": 0.03, "smile": 0.06, "eyes_open": 0.02}
 """Standard deviation within a clip below which a measure does not move, so that its correlation is only noise."""
@@ -48,9 +59,10 @@ class Visitor:
 
 @dataclass(slots=True)
 class Clip:
-    """Everything measured of one clip."""
+    """Everything measured of one clip or still."""
 
     name: str
+    still: bool = False
     errors: list[float] = field(default_factory=list)
     shader_errors: list[float] = field(default_factory=list)
     mean_face_errors: list[float] = field(default_factory=list)
@@ -91,11 +103,10 @@ def footage_rows(bench: Bench, folder: Path) -> list[Row]:
     ]
     for name, goal in CORRELATED.items():
         for way, into in (("generator", "made"), ("shader", "drawn")):
-            value, used = _within_clips(clips, name, into)
-            label = f"footage: {name} through the {way}, correlation within clips"
-            rows.append(at_least(label, value, goal, f"{used} clips in which it moves"))
+            value, note = _correlation(clips, name, into)
+            rows.append(at_least(f"footage: {name} through the {way}, correlation within clips", value, goal, note))
     apart, first = _separation([clip.latents for clip in clips]), _separation([clip.encoded for clip in clips])
-    note = f"{first:.2f} as encoded, before the likeness settles"
+    note = "needs two people, and one who moves" if first is None else f"{first:.2f} as encoded, before it settles"
     rows.append(at_least("footage: people apart, of the distance within a clip", apart, 3.0, note))
     return rows
 
@@ -119,10 +130,13 @@ def visitors(bench: Bench, path: Path) -> Iterator[Visitor]:
 
 
 def _measure(bench: Bench, path: Path, mean_face: NDArray[np.float32] | None) -> Clip:
-    clip, mirror = Clip(path.stem), MirrorPath(bench.pack)
+    clip, mirror = Clip(path.stem, path.suffix.lower() in STILLS), MirrorPath(bench.pack)
     for visitor in visitors(bench, path):
-        clip.encoded.append(mirror.encode(visitor.crop, visitor.landmarks)[0])
+        encoded = mirror.encode(visitor.crop, visitor.landmarks)[0].copy()
         w_plus = mirror.show(visitor.crop, visitor.landmarks, visitor.at)
+        if clip.still and visitor.at < STILL_HELD_S[-1]:
+            continue
+        clip.encoded.append(encoded)
         picture = bench.draw(w_plus)[0]
         made = bench.find(picture)
         shader = bench.find(bench.renderer.render(bench.pack.read_out(w_plus)[0]))
@@ -141,39 +155,52 @@ def _measure(bench: Bench, path: Path, mean_face: NDArray[np.float32] | None) ->
     return clip
 
 
-def _within_clips(clips: list[Clip], name: str, into: str) -> tuple[float, int]:
-    """Correlation of a measure, each clip about its own mean, over the clips in which it moves."""
-    seen, made, used = [], [], 0
-    for clip in clips:
-        one = np.array([values[name] for values in clip.seen])
-        if len(one) < 5 or one.std() < MIN_SPREAD[name]:
+def _correlation(clips: list[Clip], name: str, into: str) -> tuple[float | None, str]:
+    """Correlate a measure, each clip about its own mean, over the clips in which it moves; all stills are one clip.
+
+    Returns:
+        The correlation, None if it moves nowhere; and over what it was taken.
+    """
+    groups = [[clip] for clip in clips if not clip.still]
+    if name in POSE:
+        groups.append([clip for clip in clips if clip.still])
+    seen, made = [], []
+    for group in groups:
+        one = np.array([values[name] for clip in group for values in clip.seen])
+        if len(one) < MIN_LOOKS or one.std() < MIN_SPREAD[name]:
             continue
-        other = np.array([values[name] for values in getattr(clip, into)])
+        other = np.array([values[name] for clip in group for values in getattr(clip, into)])
         seen.append(one - one.mean())
         made.append(other - other.mean())
-        used += 1
-    if not used:
-        return 0.0, 0
+    if not seen:
+        return None, "it moves in no clip"
     x, y = np.concatenate(seen), np.concatenate(made)
-    return float(np.corrcoef(x, y)[0, 1]) if y.std() > 0 else 0.0, used
+    return float(np.corrcoef(x, y)[0, 1]) if y.std() > 0 else 0.0, f"{len(seen)} clips in which it moves"
 
 
-def _separation(clips: list[list[NDArray[np.float32]]]) -> float:
-    """Mean distance between the mean latents of people, over the mean distance from its mean within clips."""
+def _separation(clips: list[list[NDArray[np.float32]]]) -> float | None:
+    """Mean distance between the mean latents of people, over the mean distance from its mean within clips.
+
+    None without two people, or without one who was looked at twice.
+    """
     means = [np.mean(latents, axis=0).ravel() for latents in clips]
-    within = np.mean(
-        [np.linalg.norm(w.ravel() - mean) for latents, mean in zip(clips, means, strict=True) for w in latents]
-    )
+    within = [
+        np.linalg.norm(latent.ravel() - mean)
+        for latents, mean in zip(clips, means, strict=True)
+        if len(latents) > 1
+        for latent in latents
+    ]
     apart = [np.linalg.norm(a - b) for i, a in enumerate(means) for b in means[:i]]
-    return float(np.mean(apart) / max(float(within), 1e-6)) if apart else 0.0
+    return float(np.mean(apart) / max(float(np.mean(within)), 1e-6)) if apart and within else None
 
 
 def _frames(path: Path) -> Iterator[tuple[NDArray[np.uint8], float]]:
-    """Read a picture, or frames spread evenly over a video: (h, w, 3) uint8 RGB with its second."""
-    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+    """Read a still, held for a while, or frames spread evenly over a video: (h, w, 3) uint8 RGB with its second."""
+    if path.suffix.lower() in STILLS:
         picture = cv2.imread(str(path))
         if picture is not None:
-            yield np.asarray(picture[..., ::-1], np.uint8), 0.0
+            for at in STILL_HELD_S:
+                yield np.asarray(picture[..., ::-1], np.uint8), at
         return
     video = cv2.VideoCapture(str(path))
     try:
