@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtime import Pack
-from engines.runtime.resident import ResidentPictures
 from installation.core.attract import AttractWalk
-from installation.core.device_images import DeviceImages
 from installation.core.latents import Latent
 from installation.core.morph import LADDER, Morph, blend_feedback
 from installation.core.snapshot import Snapshot
 from installation.display.scene import Picture
+from installation.drawing import PICTURES, Drawing
 from installation.likeness import LivingLikeness
 from installation.painting import Painter
 from installation.report import StageTimes
@@ -27,7 +26,6 @@ from installation.runtime.slots import SharedSlot
 from installation.shader_portraits import ShaderPortraits
 from installation.wish import CameraPicture, Reflection, Wish
 
-_PICTURES = 4  # one shown, one arriving, one being made, one spare
 _SEED = 20  # of the attract walk: the same faces in the same order every day
 _ARRIVAL_HALF_LIFE_S = 0.12
 _ARRIVAL_S = 1.0
@@ -51,9 +49,6 @@ class Inference:
         painter: Paints what the generator drew, where the neural style is enabled; closed with this.
         on_control: Told the seconds from the receipt of an operator's message to the W+ that it changed.
         clock: Monotonic seconds.
-
-    Attributes:
-        resident: Whether the pictures were made on a GPU and could stay there.
     """
 
     def __init__(
@@ -96,12 +91,9 @@ class Inference:
         self._ladder: Latent = np.zeros((len(LADDER), *shape), np.float32)
         self._all: Latent = np.zeros((1 + max(len(LADDER), len(series.target_names)), *shape), np.float32)
         self._shown: NDArray[np.float32] = np.zeros((3, size, size), np.float32)
-        self._inputs: dict[int, Latent] = {}
-        self._images: dict[int, list[NDArray[np.float32]]] = {}
-        self._on_gpu = ResidentPictures(_PICTURES)
-        self.resident = False
+        self._drawing = Drawing(pack, shader)
         self._camera: list[dict[str, NDArray[Any]]] = []
-        self._turn = 0
+        self._camera_turn = 0
         self._face_id = 0
         self._wipe_in = 0
         self._encoded_at = 0.0
@@ -110,7 +102,6 @@ class Inference:
         self._changes = 0
         self._on_control = on_control
         self._painter = painter
-        self._shader = shader
         self._likeness = likeness
         self._captured_at = 0.0
         self._frame_id = 0
@@ -132,12 +123,14 @@ class Inference:
             self._encoded[:] = 0.0
         if self._likeness is not None:
             self._likeness.warm_up(self._encoder_in)
-        if self._shader is not None:
-            self._shader.warm_up()
-        for _ in range(2):
-            self._generate(self._attract.at(0.0)[None], stay=False)
+        self._drawing.warm_up(self._attract.at(0.0)[None])
         if self._painter is not None:
             self._painter.warm_up()
+
+    @property
+    def resident(self) -> bool:
+        """Whether the pictures were made on a GPU and could stay there."""
+        return self._drawing.resident
 
     @property
     def changes(self) -> int:
@@ -145,7 +138,7 @@ class Inference:
         return self._changes
 
     def reflect(self, wish: Wish, tick: Callable[[float], Snapshot], now: float) -> Reflection:
-        """Reflect the newest record as wished and played; the buffers are reused after `_PICTURES` more.
+        """Reflect the newest record as wished and played; the buffers are reused after `PICTURES` more.
 
         The instrument is ticked twice, for looking and for morphing: what is played while the encoder runs counts, too.
         """
@@ -165,7 +158,7 @@ class Inference:
             self._changes, played_at = snapshot.changes, snapshot.changed_at
             self._on_control(morphed - played_at)
         feeds_back = snapshot.number("/mirror/feedback") > 0.0
-        images = self._generate(latents, stay=wish.resident and not feeds_back and self._painter is None)
+        images = self._drawing.draw(latents, stay=wish.resident and not feeds_back and self._painter is None)
         ended = self._clock()
         self._stages.add("generate", ended - morphed)
         if isinstance(images, np.ndarray):
@@ -190,17 +183,13 @@ class Inference:
         if self._wipe_in:
             self._wipe_in -= 1
             if self._wipe_in == 0:
-                for n, images in self._images.items():
-                    self._inputs[n][:] = 0.0
-                    for image in images if n > 1 or resting else ():
-                        image[:] = 0.0
+                self._drawing.wipe(resting=resting)
                 self._pack.forget()
-                self._on_gpu.wipe(resting=resting)
                 if self._painter is not None:
                     self._painter.wipe(resting=resting)
         if not self._face_id:
             return
-        self._wipe_in = 2 * _PICTURES
+        self._wipe_in = 2 * PICTURES
         for latent in (self._visitor, self._encoded, self._morphed, self._each, self._ladder, self._all, self._shown):
             latent[:] = 0.0
         for tensor in self._encoder_in.values():
@@ -211,18 +200,15 @@ class Inference:
                 values[:] = 0
         if self._likeness is not None:
             self._likeness.forget()
-        if self._shader is not None:
-            self._shader.forget()
+        self._drawing.forget()
         self._face_id = 0
         self._arrived_at = float("-inf")
 
     def close(self) -> None:
         """Release what is not the pack's."""
-        self._on_gpu.close()
+        self._drawing.close()
         if self._painter is not None:
             self._painter.close()
-        if self._shader is not None:
-            self._shader.close()
 
     def _draw(self, k: int) -> Latent:
         """Give the k-th face of the attract walk."""
@@ -313,41 +299,14 @@ class Inference:
             self._visitor += self._encoded[0]
         self._face_id, self._encoded_at = face_id, now
 
-    def _generate(self, latents: Latent, *, stay: bool) -> NDArray[np.float32] | DeviceImages:
-        """Draw (n, num_ws, w_dim) into the next buffer of the ring, in one batch where the pack has one that fits.
-
-        `stay`: on the GPU, if they are made there.
-        """
-        n = latents.shape[0]
-        batch = min((size for size in (1, *self._pack.manifest.batches) if size >= n), default=1)
-        if n not in self._images:
-            side = self._pack.resolution if self._shader is None else self._shader.side
-            shape = (max(n, batch), 3, side, side)
-            self._images[n] = [np.zeros(shape, np.float32) for _ in range(_PICTURES)]
-            self._inputs[n] = np.zeros((shape[0], self._pack.num_ws, self._pack.w_dim), np.float32)
-        self._turn = (self._turn + 1) % _PICTURES
-        images, inputs = self._images[n][self._turn], self._inputs[n]
-        np.copyto(inputs[:n], latents)
-        if self._shader is not None:
-            self._shader.draw(inputs[:n], images[:n])
-            return images[:n]
-        engine = self._pack.engine("generator", batch)
-        self.resident = engine.resident
-        if stay and (drawn := self._on_gpu.draw(engine, inputs, n)) is not None:
-            return drawn
-        for start in range(0, n, batch):
-            stop = start + batch
-            engine.run({"w_plus": inputs[start:stop]}, {"image": images[start:stop]})
-        return images[:n]
-
     def _keep_camera(self, record: Mapping[str, NDArray[Any]]) -> CameraPicture:
         """Copy the camera picture beside the crop; the eye will overwrite its own."""
         if not self._camera:
             self._camera = [
-                {name: np.zeros_like(record[name]) for name in ("camera", "landmarks", "quad")}
-                for _ in range(_PICTURES)
+                {name: np.zeros_like(record[name]) for name in ("camera", "landmarks", "quad")} for _ in range(PICTURES)
             ]
-        copy = self._camera[self._turn]
+        self._camera_turn = (self._camera_turn + 1) % PICTURES
+        copy = self._camera[self._camera_turn]
         width, height = (int(v) for v in record["frame_size"])
         np.copyto(copy["camera"][:height, :width], record["camera"][:height, :width])
         np.copyto(copy["landmarks"], record["landmarks"])

@@ -72,7 +72,7 @@ def arrays(thing, seen=None):
 def held(made):
     """All that the networks' side holds, but for the pack, the targets, the eye's memory and the attract walk."""
     own = {name: value for name, value in vars(made).items() if name != "_seeds"}
-    return list(arrays(own))
+    return list(arrays([own, vars(made._drawing)]))
 
 
 def meet(made, eye, instrument):
