@@ -16,7 +16,6 @@ from installation.config import Config
 from installation.core.crossfade import Crossfade
 from installation.core.governor import Governor
 from installation.core.instrument import Instrument
-from installation.core.latents import BAND_NAMES
 from installation.core.pacing import Pacer
 from installation.core.types import FaceMeasures
 from installation.core.visit import Stage, Visit, VisitState
@@ -32,12 +31,10 @@ from installation.reflection import ReflectionThread
 from installation.report import ShowFigures
 from installation.runtime.slots import SharedSlot
 from installation.wish import Reflection, Wish
+from installation.words import Words
 
 FACE_STALE_S = 0.5
 """A face record older than this counts as no face: the eye may have died."""
-
-SERIES = 5
-"""How many targets the series shows: the five of the original work."""
 
 _BLACKOUT_S = 0.4
 
@@ -103,8 +100,7 @@ class Show:
         self._visit = Visit(config.visit.times())
         if steward is not None:
             steward.resume_visit(self._visit)
-        self._captions = targets
-        self._targets = tuple(targets)
+        self._words = Words(targets)
         self._overlay = overlay
         self._grid = False
         self._quit = False
@@ -115,8 +111,7 @@ class Show:
         self._newest: Picture | None = None
         self._before: Picture | None = None
         self._fade = Crossfade()
-        self._series_shown = False
-        self._ladder_shown = False
+        self._shown_wish: Wish | None = None
         self._black = 0.0
         self._governor = Governor(1.0 / window.hz, config.engine.rate_hz)
         self._began = clock() if started_at is None else started_at
@@ -163,7 +158,7 @@ class Show:
         several = views & {"series", "strip"}
         wish = Wish(
             visit.presence,
-            series="series" in several and len(self._targets) > 1,
+            series="series" in several and len(self._words.targets) > 1,
             ladder="strip" in several,
             single=bool(several) and views != several,
             camera=bool(views & {"mirror", "split"}),
@@ -191,16 +186,18 @@ class Show:
             uniforms=snapshot.uniforms(),
             overlay=self._overlay_data(faces, visit),
         )
-        words = float(snapshot["/mirror/caption"])
+        opacity = float(snapshot["/mirror/caption"])
         if self._newest is not None:
             self._further.reveal()
             self._window.reveal()  # with the first picture: what was on the screen before us stays as long
         began = self._clock()
-        self._renderer.draw(self._captioned(scene, visit, words), self._window.size_px)
+        self._renderer.draw(self._words.caption(scene, visit, self._shown_wish, opacity), self._window.size_px)
         if self._window.framebuffer is not None:
             self._renderer.present(self._window.framebuffer)
         self._further.draw(
-            lambda own: self._captioned(replace(scene, view=own or scene.view, overlay=None), visit, words)
+            lambda own: self._words.caption(
+                replace(scene, view=own or scene.view, overlay=None), visit, self._shown_wish, opacity
+            )
         )
         drawn = self._clock()
         if self._newest is not None:  # a film begins with the curtain
@@ -239,11 +236,10 @@ class Show:
 
     def _play_visit(self, visit: VisitState, faces: Faces, now: float) -> None:
         """The visit plays the instrument with its own hand, under everybody else's."""
-        if self._targets:
-            current = self._current(visit)
-            for name in self._targets:
-                weight = visit.amount if name == current else 0.0
-                self._instrument.set(f"/mirror/morph/{name}", weight, "visit", now)
+        current = self._words.target(visit)
+        for name in self._words.targets:
+            weight = visit.amount if name == current else 0.0
+            self._instrument.set(f"/mirror/morph/{name}", weight, "visit", now)
         for stage in visit.entered:
             if stage is Stage.APPROACH:
                 self._approached_at = now
@@ -262,8 +258,7 @@ class Show:
         self._fade.arrive(now)
         self._before, self._newest = self._newest, picture
         self._played_at = reflection.played_at
-        several = picture.images.shape[0] > 1
-        self._series_shown, self._ladder_shown = several and reflection.wish.series, several and reflection.wish.ladder
+        self._shown_wish = reflection.wish if picture.images.shape[0] > 1 else None
         self._renderer.show_pictures(picture)
         self._further.show_pictures(picture)
         self._show_camera(reflection)
@@ -278,23 +273,6 @@ class Show:
 
     def _shows_visitor(self) -> bool:
         return self._newest is not None and self._newest.face_id > 0
-
-    def _current(self, visit: VisitState) -> str:
-        """The target of this moment, or "" where the pack has none."""
-        return self._targets[visit.target % len(self._targets)] if self._targets else ""
-
-    def _captioned(self, scene: Scene, visit: VisitState, alpha: float) -> Scene:
-        """Give a scene its words: the series', the ladder's bands and the word, or the word as far as the morph is."""
-        if not self._targets:
-            return scene
-        alpha *= visit.presence
-        if scene.view == "series" and self._series_shown:
-            words = tuple(self._captions.get(name, name) for name in self._targets[:SERIES])
-            return replace(scene, captions=words, caption_alpha=alpha)
-        word = self._captions.get(self._current(visit), self._current(visit))
-        words = ("", *BAND_NAMES, word) if scene.view == "strip" and self._ladder_shown else (word,)
-        x = float(np.clip((visit.amount - 0.15) / 0.6, 0.0, 1.0))
-        return replace(scene, captions=words, caption_alpha=alpha * x * x * (3.0 - 2.0 * x))
 
     def _count(self, swapped: float) -> None:
         figures = self._figures
@@ -375,8 +353,8 @@ class Show:
         }
         if self._thread.preparing:
             values["engines"] = self._thread.preparing
-        if self._targets:
-            values["target"] = self._current(visit)
+        if self._words.targets:
+            values["target"] = self._words.target(visit)
         now = self._clock()
         values |= self._describe_players(now)
         stages = self._figures.stages.recent()

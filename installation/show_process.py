@@ -43,7 +43,8 @@ from installation.runtime.progress import Progress
 from installation.runtime.slots import SharedSlot
 from installation.runtime.supervisor import tell_on_stderr
 from installation.shader_portraits import ShaderPortraits
-from installation.show import SERIES, Show
+from installation.show import Show
+from installation.words import SERIES
 
 _JOIN_S = 2.0
 
