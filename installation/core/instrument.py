@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
-from installation.core.control import ROOT, Control, Kind, ValueRefused
+from installation.core.control import ROOT, Control, Kind, Value, ValueRefused
 from installation.core.controls import ControlTable
 from installation.core.cues import MAX_FADE_S, Cue, CueList
 from installation.core.registers import Registers
@@ -172,6 +172,13 @@ class Instrument:
         with self._lock:
             self._registers.expire(now)
             self._registers.release(LAYERS[source], None if address is None else self.table.slots[address], now)
+
+    def standing(self) -> dict[str, Value]:
+        """What operators have set and not undone, by address: what stays when mappings and the visit fall silent."""
+        with self._lock:
+            numbers = self._registers.standing.tolist()
+        rows = zip(self.table.stateful, numbers, strict=True)
+        return {row.address: row.present(number) for row, number in rows if number != row.default}
 
     def load_cues(self, cues: CueList) -> None:
         """Replace the cue list; what plays goes on."""

@@ -78,6 +78,12 @@ class Registers:
         for slot in range(len(self.target)):
             self._retarget(slot, now)
 
+    @property
+    def standing(self) -> NDArray[np.float64]:
+        """(slots,) what the top layer wrote last, which stays when nobody is heard; our own array."""
+        held: NDArray[np.float64] = self._held[self._top]
+        return held
+
     def show(self, slot: int, number: float) -> None:
         """Put one row at a value at once, whoever is heard: the state of the panic button itself."""
         self._held[self._top, slot] = self.target[slot] = self._value[slot] = number

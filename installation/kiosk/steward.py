@@ -229,17 +229,16 @@ class Steward:
             self._visit_face = 0
 
     def _resume(self, visit: VisitState) -> dict[str, Any]:
-        """What the next show needs to go on: how the instrument stands; nothing of a visitor."""
-        snapshot = self._instrument.snapshot
+        """What the next show needs to go on: how operators have set the instrument; nothing of a visitor."""
+        table = self._instrument.table
         values = {
-            row.address: snapshot.goal(row.address)
-            for slot, row in enumerate(snapshot.table.stateful)
-            if (row.in_cue or row.address == f"{ROOT}/blackout")
-            and not row.address.startswith(f"{ROOT}/morph/")  # the visit plays these itself
-            and float(snapshot.goals[slot]) != row.default
+            address: value
+            for address, value in self._instrument.standing().items()
+            if (table[address].in_cue or address == f"{ROOT}/blackout")
+            and not address.startswith(f"{ROOT}/morph/")  # the visit plays these itself
         }
         return {
-            "cue": snapshot.cue,
+            "cue": self._instrument.snapshot.cue,
             "values": values,
             "target": visit.target % 64,
             "light": self._light_wanted,

@@ -67,6 +67,20 @@ def test_operator_over_mapping_over_visit_with_a_hold() -> None:
     assert player.tick(7.0).goal(A) == 0.3  # nobody plays: the operator's value stays
 
 
+def test_what_operators_set_stands_whoever_plays_over_or_under_it() -> None:
+    made = instrument(hold_s=1.0)
+    made.set("/mirror/psi", 0.25, "osc", 0.0)
+    made.set("/mirror/view", "series", "midi", 0.0)
+    made.set("/mirror/breath", 0.5, "mapping", 0.0)
+    made.set("/mirror/psi", 0.75, "mapping", 5.0)
+    assert made.tick(5.1).goal("/mirror/psi") == 0.75, "the hold is over"
+    assert made.standing() == {"/mirror/psi": 0.25, "/mirror/view": "series"}
+    made.set("/mirror/psi", 1.0, "osc", 6.0)
+    assert made.standing() == {"/mirror/view": "series"}, "at its default nothing need be said"
+    made.set("/mirror/panic", True, "osc", 7.0)
+    assert made.standing() == {"/mirror/panic": True}
+
+
 def test_refusals_say_why_and_change_nothing() -> None:
     player = instrument()
     before = player.tick(0.0).goals.copy()

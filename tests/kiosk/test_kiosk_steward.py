@@ -132,6 +132,12 @@ def test_a_new_show_goes_on_where_the_last_one_stood(stage, tmp_path):
         again.close()
 
 
+def test_what_only_a_mapping_played_is_not_taken_up_again(stage):
+    stage.instrument.set("/mirror/psi", 0.25, "osc", stage.now)
+    stage.instrument.set("/mirror/breath", 0.5, "mapping", stage.now + 0.1)
+    assert stage.told()["resume"]["values"] == {"/mirror/psi": 0.25}
+
+
 def test_visits_are_counted_with_their_length_and_nothing_else_of_them(stage):
     stage.frames(5.0, face_id=7)
     told = stage.told()
