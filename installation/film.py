@@ -61,7 +61,7 @@ class Film:
 
     def take(self, now: float) -> None:
         """Look at the newest finished frame, if anybody wants it."""
-        if self._recorder is None and self._sampler is None and not self._relays:
+        if not self.runs:
             return
         frame = self._renderer.read()
         if frame is None:
@@ -73,6 +73,11 @@ class Film:
             self._recorder.submit(frame, now)
         if self._sampler is not None:
             self._sampler.offer(frame, now - self._began)
+
+    @property
+    def runs(self) -> bool:
+        """Whether somebody takes every frame, and at one size."""
+        return self._recorder is not None or self._sampler is not None or bool(self._relays)
 
     @property
     def leaving(self) -> str:

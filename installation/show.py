@@ -14,7 +14,7 @@ import numpy as np
 
 from installation.config import Config
 from installation.core.crossfade import Crossfade
-from installation.core.governor import Governor
+from installation.core.governor import SHARPNESS, Governor
 from installation.core.instrument import Instrument
 from installation.core.pacing import Pacer
 from installation.core.types import FaceMeasures
@@ -113,7 +113,9 @@ class Show:
         self._fade = Crossfade()
         self._shown_wish: Wish | None = None
         self._black = 0.0
-        self._governor = Governor(1.0 / window.hz, config.engine.rate_hz)
+        sharpness = SHARPNESS[:1] if film.runs else SHARPNESS
+        self._governor = Governor(1.0 / window.hz, config.engine.rate_hz, sharpness=sharpness)
+        self._drawing_s = 0.0
         self._began = clock() if started_at is None else started_at
 
     def run(self, should_stop: Callable[[], bool], beat: Callable[[int], None], seconds: float | None = None) -> None:
@@ -207,7 +209,8 @@ class Show:
         kept = self._clock()
         self._window.swap()
         swapped = self._clock()
-        self._figures.stages.add("draw", drawn - began)
+        self._drawing_s = drawn - began
+        self._figures.stages.add("draw", self._drawing_s)
         self._figures.stages.add("record", kept - drawn)
         self._figures.stages.add("swap", swapped - kept)
         self._figures.visits = visit.visits
@@ -293,10 +296,12 @@ class Show:
         figures.latency.add(age * 1000.0)
 
     def _govern(self, swapped: float) -> None:
-        """Ask less of the networks when the screen misses its rate, and more when it has kept it for a while."""
-        change = self._governor.tick(swapped)
+        """Ask less of the machine when the screen misses its rate, and more when it has kept it for a while."""
+        change = self._governor.tick(swapped, self._drawing_s)
         if change:
             self._thread.rate_hz = self._governor.rate_hz
+            self._renderer.sharpness = self._governor.sharpness
+            self._further.sharpen(self._governor.sharpness)
             self._tell(change)
 
     def _check_thread(self) -> None:

@@ -94,6 +94,11 @@ class FurtherWindows:
         """Take the newest camera picture; see `Renderer.show_camera`."""
         self._each(lambda one: one.renderer.show_camera(camera_rgb, size_wh, landmarks, quad))
 
+    def sharpen(self, sharpness: float) -> None:
+        """Draw all of them so sharp from now on; see `Renderer.sharpness`."""
+        for one in self._all:
+            one.renderer.sharpness = sharpness
+
     def draw(self, scene_of: Callable[[OwnView], Scene]) -> None:
         """Draw and swap each window that is to be seen; `scene_of` makes the scene of a view, "" for the show's."""
 

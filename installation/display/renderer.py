@@ -61,6 +61,8 @@ class Renderer:
         self.shaders = ShaderLibrary(ctx, shaders_dir)
         self.surface = Surface(self.shaders, config)
         self.corner_pin = SurfaceEditor(config.corners, config.surface_file)
+        self.sharpness = 1.0
+        """Sides of the canvas, as parts of the screen's: less is drawn sooner."""
         self._canvas = Target(ctx)
         self._reflection = Reflection(self.shaders)
         self._composition = Composition(self.shaders, config, self._reflection)
@@ -153,7 +155,7 @@ class Renderer:
         dt_s = 0.0 if self._last_time_s is None else max(0.0, scene.time_s - self._last_time_s)
         self._last_time_s = scene.time_s
         self._reload(scene.time_s)
-        size = self.surface.upright_size(window_size)
+        size = reduced(self.surface.upright_size(window_size), self.sharpness)
         view, look = self._composition.view(scene), self._composition.look(scene)
         self._hold_last(size, "mirror" if scene.view == "mirror" else view, look, scene)
         self._canvas.resize(size)
@@ -274,3 +276,11 @@ class Renderer:
             self._reload_at_s = time_s + _RELOAD_EVERY_S
             self.shaders.reload_changed()
             self._composition.reload_looks()
+
+
+def reduced(size: tuple[int, int], sharpness: float) -> tuple[int, int]:
+    """Sides of a canvas for a screen of `size` pixels; even, as films want them, unless nothing is reduced."""
+    if sharpness >= 1.0:
+        return size
+    width, height = (max(2, 2 * round(0.5 * sharpness * side)) for side in size)
+    return width, height

@@ -1,10 +1,12 @@
 """The governor on a virtual machine: frames are late whenever inference runs faster than the machine can."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from installation.core.governor import LADDER_HZ, Governor, GovernorRules
+from installation.core.governor import LADDER_HZ, SHARPNESS, Governor, GovernorRules
 
 PERIOD_S = 1.0 / 30.0
 
@@ -69,3 +71,50 @@ def test_single_hiccups_are_forgiven():
 @pytest.mark.parametrize("highest", [60.0, 30.0, 12.0])
 def test_the_ladder_begins_at_the_highest_rate(highest):
     assert Governor(PERIOD_S, highest).rate_hz == highest
+
+
+def draw(governor, seconds, cost_s, start=0.0):
+    """Run a machine whose drawing at full sharpness takes `cost_s`, by its pixels; gives what was chosen each time."""
+    now, chosen = start, []
+    while now < start + seconds:
+        drawing_s = cost_s * governor.sharpness**2
+        now += max(PERIOD_S, drawing_s)
+        if governor.tick(now, drawing_s):
+            chosen.append((governor.rate_hz, governor.sharpness))
+    return chosen
+
+
+def test_where_drawing_takes_the_time_the_picture_is_drawn_smaller_and_the_networks_keep_their_rate():
+    governor = Governor(PERIOD_S, 30.0)
+    chosen = draw(governor, 20.0, 2.5 * PERIOD_S)
+    assert chosen[0] == (30.0, SHARPNESS[1])
+    assert governor.rate_hz == 30.0
+    assert governor.sharpness < 1.0
+
+
+def test_a_sharp_picture_comes_back_and_tries_that_fail_become_rare():
+    governor = Governor(PERIOD_S, 30.0)
+    draw(governor, 60.0, 2.5 * PERIOD_S)
+    late = draw(governor, 1800.0, 2.5 * PERIOD_S, start=60.0)
+    assert 0 < len(late) <= 30
+    draw(governor, 600.0, 0.1 * PERIOD_S, start=1860.0)
+    assert (governor.rate_hz, governor.sharpness) == (30.0, 1.0)
+
+
+def test_with_every_rate_given_up_sharpness_is_the_last_to_go_and_the_first_to_come_back():
+    governor = Governor(PERIOD_S, 30.0)
+    play(governor, 100.0, lambda now: 0.5)
+    assert (governor.rate_hz, governor.sharpness) == (LADDER_HZ[-1], SHARPNESS[-1])
+    seen, now, frames = [(governor.rate_hz, governor.sharpness)], 100.0, 0
+    while governor.rate_hz < 30.0 and frames < 1_000_000:
+        now, frames = now + PERIOD_S, frames + 1
+        if governor.tick(now):
+            seen.append((governor.rate_hz, governor.sharpness))
+    assert [sharpness for _, sharpness in seen[:3]] == [*reversed(SHARPNESS)]
+    assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(seen))
+
+
+def test_a_picture_that_somebody_films_keeps_its_size():
+    governor = Governor(PERIOD_S, 30.0, sharpness=(1.0,))
+    draw(governor, 100.0, 3.0 * PERIOD_S)
+    assert governor.sharpness == 1.0

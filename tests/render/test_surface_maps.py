@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from installation.core.governor import SHARPNESS
 from installation.display.scene import Scene
 from installation.display.surface import quad_from_square, screen_from_canvas
 from installation.display.targets import Target
@@ -86,3 +87,17 @@ def test_soft_edges_of_two_projectors_add_up_to_one_light(ctx, make_renderer, fa
     light = ramp[:32] ** 2.2
     assert ramp[40:].min() > 0.98
     assert np.abs(light + light[::-1] - 1.0).max() < 0.03
+
+
+@pytest.mark.parametrize("view", ["portrait", "series", "mirror"])
+@pytest.mark.parametrize("sharpness", SHARPNESS[1:])
+def test_a_picture_drawn_smaller_fills_the_screen_the_same(ctx, make_renderer, face_picture, shot, view, sharpness):
+    screens = []
+    for part in (1.0, sharpness):
+        renderer = make_renderer(grain=0.0)
+        renderer.sharpness = part
+        renderer.show_pictures(face_picture(5 if view == "series" else 1, resolution=32))
+        canvas = shot(renderer, Scene(view=view), (320, 180))
+        assert canvas.shape[:2] == (round(180 * part / 2) * 2, round(320 * part / 2) * 2)
+        screens.append(presented(ctx, renderer, (320, 180)).astype(int))
+    assert np.abs(screens[0] - screens[1]).mean() < 6.0, "what differs are edges"
