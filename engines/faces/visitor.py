@@ -15,15 +15,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Camera, rotation
 from .parameters import INDEX, Parameters, default
-from .renderer import PortraitRenderer
+from .renderer import OVERSAMPLING, PortraitRenderer
 
 SIZE_WH = (960, 540)
+_DRAWN_WH = (SIZE_WH[0] * OVERSAMPLING, SIZE_WH[1] * OVERSAMPLING)
 FPS = 25
 HALF_FIELD = 0.33
 """Tangent of half the vertical field of view: 37 degrees, a common web camera."""
@@ -131,9 +133,9 @@ def pose(time: float) -> tuple[Parameters, Camera]:
 
 def frames() -> Iterator[NDArray[np.uint8]]:
     """Draw the film: (540, 960, 3) uint8 RGB, top row first, `FPS` a second."""
-    height = SIZE_WH[1]
+    height = _DRAWN_WH[1]
     renderer = PortraitRenderer(16)
-    target = renderer.context.simple_framebuffer(SIZE_WH, components=4)
+    target = renderer.context.simple_framebuffer(_DRAWN_WH, components=4)
     room = _room(renderer, target)
     for index in range(round(DURATION_S * FPS)):
         p, view = pose(index / FPS)
@@ -149,7 +151,7 @@ def frames() -> Iterator[NDArray[np.uint8]]:
             rows_left = _row(view, -CHEST_CM) - np.arange(top, bottom, dtype=np.float32)
             fade = np.clip(rows_left * pixel_cm / FADE_CM, 0.0, 1.0)[:, None, None]
             frame[top:bottom, x0:x1] = np.rint(wall + fade * (person - wall)).astype(np.uint8)
-        yield frame
+        yield np.asarray(cv2.resize(frame, SIZE_WH, interpolation=cv2.INTER_AREA), np.uint8)
     target.release()
     renderer.release()
 
@@ -159,17 +161,17 @@ def _room(renderer: PortraitRenderer, target: moderngl.Framebuffer) -> NDArray[n
     p, view = pose(0.0)
     renderer.draw(p, target, Camera(view.rotation, np.array([1e3, 0.0]), HALF_FIELD, view.distance))
     picture = np.frombuffer(target.read(components=3, alignment=1), np.uint8)
-    return picture.reshape(SIZE_WH[1], SIZE_WH[0], 3)[::-1].copy()
+    return picture.reshape(_DRAWN_WH[1], _DRAWN_WH[0], 3)[::-1].copy()
 
 
 def _row(view: Camera, y: float) -> float:
     """Find the picture row of a height over the head's origin, cm."""
-    return SIZE_WH[1] / 2 * (1.0 - (y / view.distance - float(view.centre[1])) / HALF_FIELD)
+    return _DRAWN_WH[1] / 2 * (1.0 - (y / view.distance - float(view.centre[1])) / HALF_FIELD)
 
 
 def _reach(view: Camera) -> tuple[int, int, int, int]:
     """Find the columns (from, to) and rows (from, to) that the visitor can cover."""
-    width, height = SIZE_WH
+    width, height = _DRAWN_WH
     pixels_cm = height / 2 / HALF_FIELD / view.distance
     middle = width / 2 - view.centre[0] * pixels_cm * view.distance
     columns = np.clip((middle - 21.0 * pixels_cm, middle + 21.0 * pixels_cm), 0, width)
