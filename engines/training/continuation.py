@@ -50,7 +50,7 @@ class Continuation:
     Attributes:
         minutes: Time in all, pauses counted in.
         batch: Pictures per step and worker.
-        lr: Adam's rate at the start; a fifth of the first run's, since the picture is to be kept, not found.
+        lr: Adam's rate at the start; a third of the first run's, since the picture is to be kept, not found.
         square_gain: Weight of the plain squared error beside the pyramid: it is dearest where the error is large, on
             outlines of hair and rims of glasses, and knows no focus.
         seed: Of the batches.
@@ -58,7 +58,7 @@ class Continuation:
 
     minutes: float
     batch: int = 16
-    lr: float = 0.006
+    lr: float = 0.01
     square_gain: float = 5.0
     seed: int = 0
 
