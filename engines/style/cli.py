@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.faces.renderer import PortraitRenderer
+from engines.faces.renderer import OVERSAMPLING, PortraitRenderer
 from engines.faces.sampler import sample
 from engines.runtime.style_folder import DEFAULT_STYLE, PICTURES, find_pictures
 from engines.runtime.stylist import Stylist, load_stylist, read_picture
@@ -67,7 +67,7 @@ def sheet(options: argparse.Namespace) -> int:
     """Draw faces in styles, as the show would."""
     stylist = _ready(options)
     pictures = {name: read_picture(path) for name, path in _pictures(options).items()}
-    renderer = PortraitRenderer(stylist.size)
+    renderer = PortraitRenderer(stylist.size, oversampling=OVERSAMPLING)
     rng = np.random.default_rng(options.seed)
     faces = np.stack([renderer.render(sample(rng)) for _ in range(options.faces)])
     renderer.release()
